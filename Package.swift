@@ -1,0 +1,162 @@
+// swift-tools-version: 6.2
+//
+// One package: a library that can be embedded without any HTTP dependency, and a service that is a thin shell
+// around it. `docs/architecture.md` draws the targets; a tidy test holds this file against that drawing.
+
+import PackageDescription
+
+/// Every target of our own is built with the same strict settings; a warning is an error.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// Tests and fixtures: the same, less the marks on unsafe expressions.
+let strictTests: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "contact-vault",
+    products: [
+        .library(name: "ContactVault", targets: ["ContactVault", "SQLiteStore"]),
+        .library(name: "AccessLog", targets: ["AccessLog"]),
+        .library(name: "VaultClient", targets: ["VaultClient"]),
+        .executable(name: "contact-vault", targets: ["contact-vault"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C libraries, header shims only.
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(
+            name: "CPhoneNumber",
+            linkerSettings: [.linkedLibrary("phonenumber")]
+        ),
+
+        // Nouns, encodings and primitives.
+        .target(name: "StrictEncoding", swiftSettings: strict),
+        .target(name: "ContactModel", dependencies: ["StrictEncoding"], swiftSettings: strict),
+        .target(
+            name: "VaultCrypto",
+            dependencies: ["COpenSSL"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "ConfigurationFile",
+            dependencies: [.product(name: "Yams", package: "Yams")],
+            swiftSettings: strict
+        ),
+
+        // What this project is: envelopes, tokens, policy, log.
+        .target(
+            name: "EnvelopeEncryption",
+            dependencies: ["ContactModel", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "AccessToken",
+            dependencies: ["ContactModel", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "PurposePolicy",
+            dependencies: ["ConfigurationFile", "ContactModel", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "AccessLog",
+            dependencies: ["ContactModel", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strict
+        ),
+
+        // The front door and its embedded store.
+        .target(
+            name: "ContactVault",
+            dependencies: [
+                "AccessLog", "AccessToken", "ContactModel", "CPhoneNumber", "EnvelopeEncryption",
+                "PurposePolicy", "StrictEncoding", "VaultCrypto",
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "SQLiteStore",
+            dependencies: [
+                "AccessLog", "ContactModel", "ContactVault", "StrictEncoding",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // ══════════════ no HTTP dependency above this line ══════════════
+        .target(name: "VaultAPI", dependencies: ["ContactModel"], swiftSettings: strict),
+        .target(
+            name: "VaultService",
+            dependencies: [
+                "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault", "PurposePolicy",
+                "StrictEncoding", "VaultAPI", "VaultCrypto",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "VaultClient",
+            dependencies: [
+                "AccessLog", "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultCrypto",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "contact-vault",
+            dependencies: [
+                "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
+                "EnvelopeEncryption", "PurposePolicy", "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient",
+                "VaultCrypto", "VaultService",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "VaultTesting",
+            dependencies: [
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "SQLiteStore", "StrictEncoding", "VaultCrypto",
+            ],
+            swiftSettings: strictTests
+        ),
+        .executableTarget(
+            name: "vault-bench",
+            dependencies: [
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "SQLiteStore", "StrictEncoding", "VaultClient", "VaultCrypto", "VaultTesting",
+            ],
+            swiftSettings: strictTests
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
+)

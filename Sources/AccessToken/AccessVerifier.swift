@@ -1,0 +1,145 @@
+// From the credentials of a request to `VerifiedAccess`: a good token, presented by the holder of its key,
+// for exactly this request. The first step of every operation; the second, what the store knows, is not taken
+// here.
+
+public import ContactModel
+import StrictEncoding
+
+/// A request whose token and proof are good. Only ``AccessVerifier`` makes one.
+///
+/// What may change while a token lives is still open: replay, revocation, uses, the client's state, the
+/// policy.
+public struct VerifiedAccess: Sendable {
+    /// The token.
+    public let token: VerifiedToken
+    /// SHA-256 of `jkt ‖ 0 ‖ jti` of the proof: spent once, in the transaction that records the access.
+    public let proofIdentifier: [UInt8]
+    /// When ``proofIdentifier`` may be forgotten.
+    public let proofExpires: Timestamp
+
+    package init(token: VerifiedToken, proofIdentifier: [UInt8], proofExpires: Timestamp) {
+        self.token = token
+        self.proofIdentifier = proofIdentifier
+        self.proofExpires = proofExpires
+    }
+
+    /// The client.
+    public var client: Reference { token.claims.client }
+    /// What the token is for.
+    public var details: AuthorizationDetails { token.claims.details }
+}
+
+/// Verifies the credentials of requests to protected resources.
+public struct AccessVerifier: Sendable {
+    private let tokens: TokenVerifier
+    private let proofs: DPoPVerifier
+
+    /// A verifier.
+    public init(tokens: TokenVerifier, proofs: DPoPVerifier) {
+        self.tokens = tokens
+        self.proofs = proofs
+    }
+
+    /// Verifies a request: exactly one `Authorization` field of scheme `DPoP`, the token, exactly one `DPoP`
+    /// field, the proof.
+    /// - Parameters:
+    ///   - authorization: every value of the `Authorization` header field.
+    ///   - dpop: every value of the `DPoP` header field.
+    ///   - method: the request's method.
+    ///   - path: the request's path as it came, without query.
+    ///   - now: the present.
+    /// - Throws: ``TokenError``, one case per answer.
+    public func verify(
+        authorization: [String], dpop: [String], method: String, path: String, now: Timestamp
+    ) throws(TokenError) -> VerifiedAccess {
+        guard let value = authorization.first else { throw .noCredentials }
+        guard authorization.count == 1 else { throw .invalidRequest(.several) }
+        let token = try tokens.verify(try Self.token(of: value), now: now)
+        let proof = try proofs.verify(
+            headerValues: dpop, method: method, path: path, binding: .token(token), now: now)
+        return VerifiedAccess(
+            token: token, proofIdentifier: proof.replayKey, proofExpires: proof.replayKeyExpires)
+    }
+
+    /// The token of an `Authorization` value (RFC 9110 §11.4). A bound token sent as `Bearer` is no
+    /// credential here: accepting it would undo the binding (RFC 9449 §7.2).
+    private static func token(of value: String) throws(TokenError) -> [UInt8] {
+        let bytes = value.utf8
+        guard bytes.count <= Limits.tokenBytes + 64 else { throw .invalidToken(.tooLarge) }
+        let space = UInt8(ascii: " ")
+        let scheme = bytes.prefix { $0 != space }
+        guard scheme.map({ $0 | 0x20 }) == Array("dpop".utf8) else { throw .noCredentials }
+        let token = Array(bytes.dropFirst(scheme.count).drop { $0 == space })
+        guard !token.isEmpty else { throw .invalidToken(.absent) }
+        return token
+    }
+}
+
+extension VerifiedAccess {
+    /// The details, if the token covers this action on this contact.
+    /// - Throws: ``TokenError/insufficientScope``.
+    public func contactAccess(
+        to contact: ContactID, action: Action
+    ) throws(TokenError) -> ContactAccessDetails {
+        guard case .contactAccess(let access) = details, access.action == action,
+            access.contacts.contains(contact)
+        else { throw .insufficientScope }
+        return access
+    }
+
+    /// The details, if the token names several contacts and covers this action.
+    /// - Throws: ``TokenError/insufficientScope``.
+    public func batchAccess(action: Action) throws(TokenError) -> ContactAccessDetails {
+        guard case .contactAccess(let access) = details, access.action == action,
+            case .several = access.selection
+        else { throw .insufficientScope }
+        return access
+    }
+
+    /// The details, if the token is for comparing numbers with the stop list.
+    /// - Throws: ``TokenError/insufficientScope``.
+    public func numberMatch() throws(TokenError) -> NumberMatchDetails {
+        guard case .numberMatch(let match) = details else { throw .insufficientScope }
+        return match
+    }
+
+    /// The details, if the token covers this intake. Whether a record's portfolio is the token's, the caller
+    /// compares.
+    /// - Throws: ``TokenError/insufficientScope``.
+    public func intake(
+        _ operation: ContactIntakeDetails.Operation
+    ) throws(TokenError) -> ContactIntakeDetails {
+        guard case .contactIntake(let intake) = details, intake.operation == operation else {
+            throw .insufficientScope
+        }
+        return intake
+    }
+
+    /// The details, if the token covers this operation on this contact (`nil` for `suppress`).
+    /// - Throws: ``TokenError/insufficientScope``.
+    @discardableResult
+    public func management(
+        _ operation: ContactManagementDetails.Operation, of contact: ContactID?
+    ) throws(TokenError) -> ContactManagementDetails {
+        guard case .contactManagement(let management) = details, management.operation == operation,
+            management.contact == contact
+        else { throw .insufficientScope }
+        return management
+    }
+
+    /// The details, if the token covers this operation on the log. The time range in them is the caller's to
+    /// keep.
+    /// - Throws: ``TokenError/insufficientScope``.
+    public func accessLog(_ operation: AccessLogDetails.Operation) throws(TokenError) -> AccessLogDetails {
+        guard case .accessLog(let log) = details, log.operation == operation else { throw .insufficientScope }
+        return log
+    }
+
+    /// Returns if the token covers this operation on keys or policy.
+    /// - Throws: ``TokenError/insufficientScope``.
+    public func requireKeyManagement(_ operation: KeyManagementDetails.Operation) throws(TokenError) {
+        guard case .keyManagement(let keys) = details, keys.operation == operation else {
+            throw .insufficientScope
+        }
+    }
+}

@@ -1,0 +1,54 @@
+// Server nonces for DPoP (RFC 9449 §8, §9) that every instance can check and none has to store.
+//
+//   base64url( u64(t/300) ‖ HMAC-SHA256(K, "dpop-nonce" ‖ u64(t/300) ‖ jkt)[0..16] )
+//
+// A nonce bounds how long ago a proof can have been made, whatever the client's clock or whoever held its key
+// says: proofs cannot be made in advance and kept. It is bound to the key, so one client's nonce is of no use
+// to another.
+
+public import ContactModel
+import StrictEncoding
+public import VaultCrypto
+
+/// Makes and checks DPoP nonces under one key, the same on every instance.
+public struct DPoPNonceAuthority: Sendable {
+    private static let label = Array("dpop-nonce".utf8)
+    private static let codeBytes = 16
+
+    private let key: SharedSecret
+
+    /// An authority with a key of 32 random bytes that serves for nothing else.
+    public init(key: SharedSecret) { self.key = key }
+
+    /// The nonce of this moment for a key's RFC 7638 thumbprint: 32 characters of base64url.
+    /// - Throws: ``TokenError/unavailable`` if the library fails.
+    public func nonce(for thumbprint: String, now: Timestamp) throws(TokenError) -> String {
+        Base64URL.encode(try bytes(for: thumbprint, bucket: Self.bucket(of: now)))
+    }
+
+    /// Whether this is the nonce of the present or the previous 300 s for that thumbprint, in constant time.
+    /// - Throws: ``TokenError/unavailable`` if the library fails.
+    public func isValid(_ nonce: String, for thumbprint: String, now: Timestamp) throws(TokenError) -> Bool {
+        guard nonce.utf8.count == 32, let presented = Base64URL.decode(nonce) else { return false }
+        let current = Self.bucket(of: now)
+        for bucket in current == 0 ? [current] : [current, current - 1] {
+            if try bytes(for: thumbprint, bucket: bucket).isEqualInConstantTime(to: presented) { return true }
+        }
+        return false
+    }
+
+    private static func bucket(of now: Timestamp) -> UInt64 {
+        UInt64(max(0, now.seconds) / Limits.nonceSeconds)
+    }
+
+    private func bytes(for thumbprint: String, bucket: UInt64) throws(TokenError) -> [UInt8] {
+        let number = (0..<8).map { UInt8(truncatingIfNeeded: bucket >> UInt64(56 - 8 * $0)) }
+        do {
+            let code = try HMACSHA256.authenticate(
+                Self.label + number + Array(thumbprint.utf8), key: key.bytes)
+            return number + code.prefix(Self.codeBytes)
+        } catch {
+            throw .unavailable
+        }
+    }
+}

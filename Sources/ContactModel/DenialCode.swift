@@ -1,0 +1,44 @@
+// Why a release was denied: one stable code per rule, written into the log entry and never into the reply.
+
+/// The code of the rule that denied.
+public enum DenialCode: String, CaseIterable, Error, Sendable {
+    // The purpose and its catalogue entry.
+    case purposeUnknown = "purpose_unknown"
+    case purposeNotConfigured = "not_configured"
+    case actionNotAllowed = "action_not_allowed"
+    case stageNotAllowed = "stage_not_allowed"
+    case fieldNotAllowed = "field_not_allowed"
+    case formNotAllowed = "form_not_allowed"
+    case roleNotAllowed = "role_not_allowed"
+    case usesNotAllowed = "uses_not_allowed"
+    case purposeNotRegistered = "purpose_not_registered"
+    case portfolioNotRegistered = "portfolio_not_registered"
+    case policyChanged = "policy_changed"
+
+    // The contact.
+    case contactUnknown = "contact_unknown"
+    case contactErased = "contact_erased"
+    case contactRestricted = "contact_restricted"
+    case contactSuspended = "contact_suspended"
+    case stopFlag = "stop_flag"
+
+    // What the purpose needs.
+    case consentMissing = "consent_missing"
+    case consentExpired = "consent_expired"
+    case consentWithdrawn = "consent_withdrawn"
+    case preconditionMissing = "precondition_missing"
+    case preconditionNotAccepted = "precondition_not_accepted"
+    case referenceMissing = "reference_missing"
+    case outsideHours = "outside_hours"
+    case capReached = "cap_reached"
+
+    // The token and the client, found in the release transaction.
+    case proofReplayed = "proof_replayed"
+    case assertionReplayed = "assertion_replayed"
+    case insufficientScope = "insufficient_scope"
+    case tokenSpent = "token_spent"
+    case tokenRevoked = "token_revoked"
+    case tokenExpired = "token_expired"
+    case clientSuspended = "client_suspended"
+    case clientUnknown = "client_unknown"
+}

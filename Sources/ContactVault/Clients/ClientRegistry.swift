@@ -1,0 +1,80 @@
+// The programs that may ask: read from the store, kept while their revision stays the same.
+
+import AccessToken
+import ContactModel
+import StrictEncoding
+import Synchronization
+
+/// Registered clients, parsed once per revision.
+///
+/// What must be fresh is the revision, and that is read in each transaction: a suspension counts from the next decision
+/// on, in every process.
+final class ClientRegistry: Sendable {
+    private let parsed = Mutex<[Reference: (revision: UInt64, client: RegisteredClient)]>([:])
+
+    /// The present registrations of these clients; unknown ones are left out.
+    func current(_ ids: [Reference], in reader: any VaultReader) throws -> [Reference: RegisteredClient] {
+        let revisions = try reader.clientRevisions(ids)
+        var found: [Reference: RegisteredClient] = [:]
+        var isStale = false
+        parsed.withLock { parsed in
+            for (id, revision) in revisions {
+                if let known = parsed[id], known.revision == revision {
+                    found[id] = known.client
+                } else {
+                    isStale = true
+                }
+            }
+        }
+        guard isStale else { return found }
+        for stored in try reader.clients() where revisions[stored.id] != nil {
+            guard let client = RegisteredClient(registration: stored.registration) else {
+                throw StoreError.corrupt("clients")
+            }
+            found[stored.id] = client
+            parsed.withLock { $0[stored.id] = (stored.revision, client) }
+        }
+        return found
+    }
+}
+
+extension RegisteredClient {
+    /// The registration as canonical JSON: public keys only.
+    var registration: [UInt8] {
+        var object = JSONObject([
+            ("v", .integer(1)), ("id", .string(id.text)), ("agency", .string(agency.text)),
+            ("kind", .string(kind.rawValue)),
+            ("roles", .array(roles.map(\.rawValue).sorted().map { .string($0) })),
+            ("keys", .array(keys.map(\.json))),
+            ("portfolios", .array(portfolios.map(\.text).sorted().map { .string($0) })),
+            ("purposes", .array(purposes.map(\.text).sorted().map { .string($0) })),
+            ("suspended", .bool(isSuspended)),
+        ])
+        object["encryption_key"] = encryptionKey?.json
+        return JSONValue.object(object).canonicalBytes
+    }
+
+    /// Reads what ``registration`` wrote; `nil` if it was not.
+    init?(registration: [UInt8]) {
+        guard let object = (try? JSONValue.parse(registration))?.objectValue, object["v"]?.integerValue == 1,
+            let id = object["id"]?.stringValue.flatMap({ Reference($0) }),
+            let agency = object["agency"]?.stringValue.flatMap({ Reference($0) }),
+            let kind = object["kind"]?.stringValue.flatMap({ ClientKind(rawValue: $0) }),
+            let roles = object["roles"]?.arrayValue?.compactMap({ $0.stringValue.flatMap { Role(rawValue: $0) } }),
+            let keys = object["keys"]?.arrayValue?.compactMap({ try? PublicJWK(parsing: $0) }), !keys.isEmpty,
+            let portfolios = object["portfolios"]?.arrayValue?.compactMap({
+                $0.stringValue.flatMap { Reference($0) }
+            }),
+            let purposes = object["purposes"]?.arrayValue?.compactMap({ $0.stringValue.flatMap { Purpose($0) } }),
+            let suspended = object["suspended"]?.boolValue
+        else { return nil }
+        var encryptionKey: EncryptionJWK?
+        if let value = object["encryption_key"] {
+            guard let key = try? EncryptionJWK(parsing: value) else { return nil }
+            encryptionKey = key
+        }
+        self.init(
+            id: id, agency: agency, kind: kind, roles: Set(roles), keys: keys, portfolios: Set(portfolios),
+            purposes: Set(purposes), isSuspended: suspended, encryptionKey: encryptionKey)
+    }
+}

@@ -1,0 +1,140 @@
+// One shape for everything that is not a release: who asks is checked in the transaction, the act and its entry commit
+// together, and a refusal has an entry too.
+
+import AccessLog
+public import AccessToken
+import ContactModel
+import EnvelopeEncryption
+import VaultCrypto
+
+/// On whose word an operation is carried out.
+public enum Caller: Sendable {
+    /// A client, by a verified token.
+    case client(VerifiedAccess)
+    /// Whoever runs the process and holds its data folder. Every act is logged as the operator's.
+    case localOperator
+
+    /// The name that the operator has in entries.
+    static let operatorName = Reference("operator")
+}
+
+/// What an operation did.
+enum ManagedOutcome<Value: Sendable>: Sendable {
+    case done(Value)
+    /// A rule refused; nothing but the entry was written.
+    case refused(DenialCode)
+}
+
+/// A transaction of a caller whose standing was checked.
+struct ManagedTransaction {
+    let store: any VaultTransaction
+    let state: VaultState
+    let keyring: Keyring
+    /// The client, `nil` for the operator.
+    let client: RegisteredClient?
+    /// Facts that all entries of this operation share.
+    let template: EntryDraft
+    var writer: LogWriter
+
+    /// The moment of the transaction.
+    var now: Timestamp { writer.time }
+
+    /// Adds an entry about a contact.
+    @discardableResult
+    mutating func log(
+        _ kind: EntryKind, about contact: StoredContact?, _ change: (inout EntryDraft) -> Void = { _ in }
+    ) throws -> EntryReceipt {
+        var draft = template
+        draft.kind = kind
+        draft.outcome = .permit
+        draft.contact = contact?.id
+        draft.disclosureKey = contact?.disclosureKey
+        draft.generation = contact?.generation
+        change(&draft)
+        return try writer.add(draft).receipt
+    }
+
+    /// Whether the client's registration covers a portfolio.
+    func mayTouch(_ portfolio: Reference) -> Bool {
+        guard let client, !client.portfolios.isEmpty else { return true }
+        return client.portfolios.contains(portfolio)
+    }
+}
+
+extension Vault {
+    /// Carries out an operation.
+    /// - Parameters:
+    ///   - kind: what the entry of a refusal is called.
+    ///   - contacts: every contact that an entry may be about.
+    ///   - spendsProof: false for the later parts of one request.
+    ///   - covers: whether the token covers the operation.
+    ///   - body: the act. What it throws undoes everything.
+    /// - Throws: ``VaultError/denied(_:)`` for a refusal, after its entry is durable.
+    func manage<Value: Sendable>(
+        _ kind: EntryKind, as caller: Caller, requestID: Reference, contacts: [ContactID] = [],
+        spendsProof: Bool = true, covers: @escaping @Sendable (VerifiedAccess) throws(TokenError) -> Void,
+        _ body: @escaping @Sendable (inout ManagedTransaction) throws -> ManagedOutcome<Value>
+    ) async throws -> Value {
+        let state = state
+        let random = random
+        let outcome = try await storing { store -> ManagedOutcome<Value> in
+            let keyring = state.keyring
+            var template = EntryDraft(kind, .permit)
+            template.requestID = requestID
+            var refusal: DenialCode?
+            var client: RegisteredClient?
+            switch caller {
+            case .localOperator:
+                template.client = Caller.operatorName
+            case .client(let access):
+                let claims = access.token.claims
+                client = try state.clients.current([claims.client], in: store)[claims.client]
+                template.client = claims.client
+                template.agency = client?.agency
+                template.keyThumbprint = EntryDigest(claims.confirmation)
+                template.tokenDigest = EntryDigest(bytes: access.token.identifierHash)
+                refusal = try Self.refusal(
+                    of: access, client: client, in: store, spendsProof: spendsProof, covers: covers)
+            }
+            let writer = try LogWriter(
+                store, contacts: contacts, keyring: keyring, source: state.instance, random: random)
+            var transaction = ManagedTransaction(
+                store: store, state: state, keyring: keyring, client: client, template: template, writer: writer)
+            let outcome = try refusal.map { .refused($0) } ?? body(&transaction)
+            if case .refused(let code) = outcome {
+                // Whatever the body meant to log did not happen.
+                transaction.writer = writer
+                var draft = template
+                draft.outcome = .deny
+                draft.reason = EntryCode(code)
+                if let contact = contacts.first, contacts.count == 1 {
+                    draft.contact = contact
+                    draft.disclosureKey = try store.contacts([contact])[contact]?.disclosureKey
+                }
+                try transaction.writer.add(draft)
+            }
+            try transaction.writer.finish(store)
+            return outcome
+        }
+        switch outcome {
+        case .done(let value): return value
+        case .refused(let code): throw VaultError.denied(code)
+        }
+    }
+
+    private static func refusal(
+        of access: VerifiedAccess, client: RegisteredClient?, in store: any VaultTransaction, spendsProof: Bool,
+        covers: (VerifiedAccess) throws(TokenError) -> Void
+    ) throws -> DenialCode? {
+        if spendsProof {
+            let proof = ProofUse(digest: access.proofIdentifier, expires: access.proofExpires)
+            guard try store.insertProofs([proof]) == [true] else { return .proofReplayed }
+        }
+        guard store.now < access.token.claims.expires else { return .tokenExpired }
+        guard let client else { return .clientUnknown }
+        guard !client.isSuspended else { return .clientSuspended }
+        do { try covers(access) } catch { return .insufficientScope }
+        // Roles may have been taken away since the token was issued.
+        return client.mayRequest(access.details) ? nil : .roleNotAllowed
+    }
+}

@@ -1,0 +1,78 @@
+// Signs the head of the log, after commits, and never backwards.
+
+import AccessLog
+import ContactModel
+import Synchronization
+import VaultCrypto
+
+/// Signs checkpoints and remembers the last one.
+final class CheckpointPublisher: Sendable {
+    private let signer: CheckpointSigner
+    private let latest: Mutex<StoredCheckpoint?>
+
+    init(origin: String, key: SigningKey, last: StoredCheckpoint?) throws {
+        signer = try CheckpointSigner(origin: origin, key: key)
+        latest = Mutex(last)
+    }
+
+    var verifierKey: String { signer.verifierKey }
+    var verifier: NoteVerifier { signer.verifier }
+    var last: StoredCheckpoint? { latest.withLock { $0 } }
+
+    /// Signs a head that is ahead of the last one; `nil` if there is nothing new.
+    /// - Throws: `LogError` if the head is behind the last checkpoint, or of the same size with another root: the store
+    ///   was rolled back.
+    func sign(_ head: LogHead, now: Timestamp) throws -> StoredCheckpoint? {
+        guard let frontier = Frontier(size: head.size, bytes: head.frontier) else {
+            throw StoreError.corrupt("log_head")
+        }
+        let last = last
+        if let last, last.size == head.size, last.root == frontier.root { return nil }
+        let note = try signer.sign(
+            Checkpoint(origin: signer.origin, size: head.size, root: frontier.root),
+            after: last.map { try Checkpoint(origin: signer.origin, size: $0.size, root: $0.root) })
+        return StoredCheckpoint(size: head.size, root: frontier.root, note: note, signed: now)
+    }
+
+    func publish(_ checkpoint: StoredCheckpoint) {
+        latest.withLock { latest in
+            if checkpoint.size > latest?.size ?? 0 { latest = checkpoint }
+        }
+    }
+}
+
+extension Vault {
+    /// Signs the present head if it is new. Called at most every second.
+    public func publishCheckpoint() async throws {
+        let checkpoints = checkpoints
+        do {
+            let signed = try await store.transaction { transaction -> StoredCheckpoint? in
+                guard let signed = try checkpoints.sign(try transaction.logHead(), now: transaction.now) else {
+                    return nil
+                }
+                try transaction.putCheckpoint(signed)
+                return signed
+            }
+            if let signed { checkpoints.publish(signed) }
+        } catch let error as LogError {
+            throw VaultError.inconsistent("checkpoint: \(error)")
+        } catch {
+            throw VaultError(storing: error)
+        }
+    }
+
+    /// The newest signed checkpoint, `nil` before the first.
+    public var latestCheckpoint: StoredCheckpoint? { checkpoints.last }
+
+    /// Forgets proofs, uses and deliveries that expired some time ago. Called every minute.
+    public func purgeExpired() async throws {
+        do {
+            // The margin covers clocks that differ and small steps back: a proof must not be forgotten while it is good.
+            try await store.transaction { transaction in
+                try transaction.purgeExpired(before: transaction.now.adding(seconds: -Limits.proofSeconds))
+            }
+        } catch {
+            throw VaultError(storing: error)
+        }
+    }
+}

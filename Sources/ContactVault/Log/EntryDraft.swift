@@ -1,0 +1,73 @@
+// What is known of an access before it has a place in the log.
+
+import AccessLog
+import ContactModel
+
+/// An entry without its position, time and digests.
+///
+/// The facts of the leaf and the personal parts are apart from the beginning, so that no code path can write a personal
+/// part into the leaf.
+struct EntryDraft: Sendable {
+    var kind: EntryKind
+    var outcome: EntryOutcome
+    var reason: EntryCode?
+    var requestID: Reference?
+    var client: Reference?
+    var agency: Reference?
+    var keyThumbprint: EntryDigest?
+    var tokenDigest: EntryDigest?
+    var purpose: Purpose?
+    var action: Action?
+    var form: ReleaseForm?
+    var fields: [FieldName] = []
+    var stage: Stage?
+    var basis: EntryCode?
+    var precondition: Precondition?
+    var policyVersion: Reference?
+    var use: UInt64?
+    var maximumUses: UInt64?
+    var keyVersion: UInt32?
+    var generation: UInt64?
+    var count: UInt64?
+
+    // The personal parts, which become disclosures.
+    /// The contact it is about.
+    var contact: ContactID?
+    /// The contact's wrapped disclosure key; `nil` for a contact that is not stored: the vault's general key seals then,
+    /// and the entry has no sequence number.
+    var disclosureKey: [UInt8]?
+    /// The case.
+    var caseReference: Reference?
+    /// On whose behalf.
+    var actor: Actor?
+
+    init(_ kind: EntryKind, _ outcome: EntryOutcome, reason: EntryCode? = nil) {
+        self.kind = kind
+        self.outcome = outcome
+        self.reason = reason
+    }
+
+    /// The leaf's facts with an id and a time.
+    func entry(id: EntryID, time: Timestamp, source: Reference) -> LogEntry {
+        var entry = LogEntry(id: id, time: time, source: source, kind: kind, outcome: outcome, reason: reason)
+        entry.requestID = requestID
+        entry.client = client
+        entry.agency = agency
+        entry.keyThumbprint = keyThumbprint
+        entry.tokenDigest = tokenDigest
+        entry.purpose = purpose
+        entry.action = action
+        entry.form = form
+        entry.fields = fields
+        entry.stage = stage
+        entry.basis = basis
+        entry.precondition = precondition
+        entry.policyVersion = policyVersion
+        entry.use = use
+        entry.maximumUses = maximumUses
+        entry.keyVersion = keyVersion
+        entry.generation = generation
+        entry.count = count
+        return entry
+    }
+}

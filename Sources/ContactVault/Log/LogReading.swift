@@ -1,0 +1,127 @@
+// The log for its readers: entries with what they disclose, proofs, and the check of everything that is stored.
+
+public import AccessLog
+import AccessToken
+public import ContactModel
+import EnvelopeEncryption
+
+/// An entry as its reader sees it.
+public struct LoggedEntry: Sendable {
+    /// Its position.
+    public let index: UInt64
+    /// The facts of the leaf.
+    public let entry: LogEntry
+    /// The personal parts; `nil` where they are gone or there were none.
+    public let disclosed: DisclosedParts?
+}
+
+extension Vault {
+    /// Entries of a range with their personal parts. Reading the log is an access, so it has an entry of its own.
+    /// - Parameter range: positions; it is cut to what the log holds and to 1,000 entries.
+    public func entries(
+        _ range: Range<UInt64>, as caller: Caller, requestID: Reference
+    ) async throws -> [LoggedEntry] {
+        let receipt = try await manage(
+            .logRead, as: caller, requestID: requestID,
+            covers: { access throws(TokenError) in _ = try access.accessLog(.read) },
+            { transaction in
+                .done(
+                    try transaction.log(.logRead, about: nil) { draft in
+                        draft.count = UInt64(min(range.count, 1000))
+                    })
+            })
+        let cut = range.lowerBound..<max(range.lowerBound, min(range.upperBound, receipt.index, range.lowerBound + 1000))
+        let (leaves, sealed) = try await reading { reader in
+            (try reader.logLeaves(cut), try reader.disclosures(cut))
+        }
+        // The disclosure keys of the contacts that these entries are about.
+        let contacts = Set(sealed.values.compactMap(\.contact))
+        let keys = try await reading { reader in try reader.contacts(Array(contacts)).mapValues { $0.disclosureKey } }
+        return try leaves.enumerated().map { offset, leaf in
+            let index = cut.lowerBound + UInt64(offset)
+            let entry = try LogEntry(decoding: leaf)
+            let parts = try sealed[index].flatMap { try disclosed($0, entry: entry, keys: keys) }
+            return LoggedEntry(index: index, entry: entry, disclosed: parts)
+        }
+    }
+
+    private func disclosed(
+        _ stored: StoredDisclosures, entry: LogEntry, keys: [ContactID: [UInt8]]
+    ) throws -> DisclosedParts? {
+        let keyring = state.keyring
+        let key: DisclosureKey
+        if let contact = stored.contact {
+            guard let wrapped = keys[contact] else { return nil }
+            key = try keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
+        } else {
+            key = try keyring.generalDisclosureKey(version: DisclosureKey.version(of: stored.sealed))
+        }
+        return try DisclosedParts(
+            verifying: key.open(stored.sealed, entry: entry.id.bytes), against: entry)
+    }
+
+    /// The proof that an entry is in the log, under the newest checkpoint (C2SP tlog-proof).
+    /// - Returns: the proof file and the leaf's bytes.
+    /// - Throws: ``VaultError/notFound`` for an entry that no checkpoint covers yet.
+    public func proof(
+        of index: UInt64, as caller: Caller, requestID: Reference
+    ) async throws -> (proof: LogProofFile, leaf: [UInt8]) {
+        guard let checkpoint = latestCheckpoint, index < checkpoint.size else { throw VaultError.notFound }
+        _ = try await manage(
+            .logProve, as: caller, requestID: requestID,
+            covers: { access throws(TokenError) in _ = try access.accessLog(.prove) },
+            { transaction in .done(try transaction.log(.logProve, about: nil)) })
+        return try await reading { reader in
+            let hashes = try MerkleProver(StoredHashes(reader: reader)).inclusion(of: index, in: checkpoint.size)
+            guard let leaf = try reader.logLeaves(index..<index + 1).first else {
+                throw StoreError.corrupt("log_entries")
+            }
+            let note = try SignedNote(parsing: Array(checkpoint.note.utf8))
+            return (try LogProofFile(index: index, hashes: hashes, note: note), leaf)
+        }
+    }
+
+    /// Proof that the log of one size is the beginning of the log of another, both at most the newest checkpoint's.
+    /// - Throws: ``VaultError/notFound`` for sizes outside.
+    public func consistencyProof(from old: UInt64, to new: UInt64) async throws -> [[UInt8]] {
+        guard let checkpoint = latestCheckpoint, old <= new, new <= checkpoint.size else {
+            throw VaultError.notFound
+        }
+        return try await reading { reader in
+            try MerkleProver(StoredHashes(reader: reader)).consistency(from: old, to: new)
+        }
+    }
+
+    /// Number of entries at present.
+    public func logSize() async throws -> UInt64 { try await reading { try $0.logHead().size } }
+
+    /// Number of contacts at present.
+    public func contactCount() async throws -> UInt64 { try await reading { try $0.contactCount() } }
+
+    func reading<Value: Sendable>(
+        _ body: @escaping @Sendable (any VaultReader) throws -> Value
+    ) async throws -> Value {
+        do { return try await store.read(body) } catch { throw VaultError(storing: error) }
+    }
+}
+
+/// Hashes for proofs, from complete tiles and, right of them, from leaves and roots of smaller tiles: a proof costs a
+/// number of reads that grows with the logarithm of the log.
+struct StoredHashes: HashSource {
+    let reader: any VaultReader
+
+    func hashes(level: UInt8, range: Range<UInt64>) throws -> [[UInt8]] {
+        guard let first = range.first else { return [] }
+        let width = UInt64(Tile.width)
+        let tile = first / width
+        if let stored = try reader.tiles(level: level, tile..<tile + 1).first {
+            return try range.map { index in
+                let offset = Int(index - tile * width) * MerkleTree.hashBytes
+                guard offset + MerkleTree.hashBytes <= stored.hashes.count else { throw LogError.hashesIncomplete }
+                return Array(stored.hashes[offset..<offset + MerkleTree.hashBytes])
+            }
+        }
+        if level == 0 { return try reader.logLeaves(range).map(MerkleTree.leafHash) }
+        return try reader.tiles(level: level - 1, range).map(\.root)
+    }
+}

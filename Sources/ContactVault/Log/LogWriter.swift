@@ -1,0 +1,124 @@
+// Turns the drafts of one transaction into one batch: entries, leaf hashes, new frontier, complete tiles.
+
+import AccessLog
+import ContactModel
+import EnvelopeEncryption
+import StrictEncoding
+import VaultCrypto
+
+/// Collects the entries of one transaction.
+///
+/// Made at the beginning of a transaction from the head it read, finished at its end. Time never goes back from one
+/// entry to the next: the log's clock is the store's, held at the last entry's time for small steps backwards.
+struct LogWriter {
+    private let keyring: Keyring
+    private let source: Reference
+    private let random: any RandomSource
+    private let first: UInt64
+    private var frontier: Frontier
+    private var leaves: [[UInt8]] = []
+    private var leafHashes: [[UInt8]] = []
+    private var disclosures: [(index: UInt64, value: StoredDisclosures)] = []
+    private var sequences: [ContactID: UInt64]
+    /// Time of every entry of this batch.
+    let time: Timestamp
+
+    /// Begins a batch.
+    /// - Parameter contacts: every contact that an entry may be about.
+    /// - Throws: ``VaultError/clockWentBack`` when the clock is further behind the last entry than
+    ///   ``Limits/clockRegressionMilliseconds``: times in the log would be wrong, and with them hours and expiries.
+    init(
+        _ transaction: any VaultTransaction, contacts: [ContactID], keyring: Keyring, source: Reference,
+        random: any RandomSource
+    ) throws {
+        let head = try transaction.logHead()
+        guard transaction.now.milliseconds >= head.lastTime.milliseconds - Limits.clockRegressionMilliseconds else {
+            throw VaultError.clockWentBack
+        }
+        guard let frontier = Frontier(size: head.size, bytes: head.frontier) else {
+            throw StoreError.corrupt("log_head")
+        }
+        self.keyring = keyring
+        self.source = source
+        self.random = random
+        self.frontier = frontier
+        first = head.size
+        time = max(transaction.now, head.lastTime)
+        sequences = contacts.isEmpty ? [:] : try transaction.sequences(contacts)
+    }
+
+    /// Adds an entry; it is part of the log once the transaction has committed.
+    @discardableResult
+    mutating func add(_ draft: EntryDraft) throws -> (receipt: EntryReceipt, id: EntryID) {
+        let id = EntryID.make(time: time, random: try random.bytes(10))
+        let index = frontier.size
+        var entry = draft.entry(id: id, time: time, source: source)
+        var parts = DisclosedParts(
+            contact: draft.contact, caseReference: draft.caseReference, actor: draft.actor)
+        let key: DisclosureKey
+        if let contact = draft.contact, let wrapped = draft.disclosureKey {
+            let next = sequences[contact, default: 0] + 1
+            sequences[contact] = next
+            parts.sequence = next
+            key = try keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
+        } else {
+            key = try keyring.generalDisclosureKey
+        }
+        let disclosed = try parts.disclosures(random: random)
+        if !disclosed.isEmpty {
+            entry.disclosureDigests = disclosed.map(\.digest)
+            let sealed = try key.seal(DisclosedParts.joined(disclosed), entry: id.bytes, random: random)
+            let owner = draft.disclosureKey == nil ? nil : draft.contact
+            disclosures.append((index, StoredDisclosures(contact: owner, sealed: sealed)))
+        }
+        let leaf = try entry.encode()
+        let hash = MerkleTree.leafHash(leaf)
+        frontier.append(leafHash: hash)
+        leaves.append(leaf)
+        leafHashes.append(hash)
+        return (EntryReceipt(index: index, leafHash: hash, time: time), id)
+    }
+
+    /// Writes the batch. Nothing happens for a batch without entries.
+    func finish(_ transaction: any VaultTransaction) throws {
+        guard !leaves.isEmpty else { return }
+        let head = LogHead(size: frontier.size, frontier: frontier.bytes, lastTime: time)
+        try transaction.append(
+            LogBatch(
+                first: first, leaves: leaves, disclosures: disclosures, tiles: try completedTiles(transaction),
+                head: head))
+        if !sequences.isEmpty { try transaction.putSequences(sequences) }
+    }
+
+    /// Tiles that this batch completes. The hashes a tile began with come back from the store: 256 entries share the
+    /// cost of reading 255.
+    private func completedTiles(_ transaction: any VaultTransaction) throws -> [StoredTile] {
+        var tiles: [StoredTile] = []
+        for id in Tile.completed(growingFrom: first, to: frontier.size) {
+            let hashes = try id.level == 0 ? leafHashes(of: id, transaction) : roots(below: id, tiles, transaction)
+            tiles.append(
+                StoredTile(
+                    level: id.level, index: id.index, hashes: hashes.flatMap(\.self), root: try Tile.root(of: hashes)))
+        }
+        return tiles
+    }
+
+    private func leafHashes(of tile: TileID, _ transaction: any VaultTransaction) throws -> [[UInt8]] {
+        let range = tile.hashes
+        let stored = range.lowerBound..<max(range.lowerBound, min(first, range.upperBound))
+        let earlier = stored.isEmpty ? [] : try transaction.logLeaves(stored).map(MerkleTree.leafHash)
+        guard earlier.count == stored.count else { throw StoreError.corrupt("log_entries") }
+        let fresh = Int(max(first, range.lowerBound) - first)..<Int(range.upperBound - first)
+        return earlier + leafHashes[fresh]
+    }
+
+    private func roots(
+        below tile: TileID, _ fresh: [StoredTile], _ transaction: any VaultTransaction
+    ) throws -> [[UInt8]] {
+        let below = tile.level - 1
+        var roots = try transaction.tiles(level: below, tile.hashes).map(\.root)
+        roots += fresh.filter { $0.level == below && tile.hashes.contains($0.index) }.map(\.root)
+        guard roots.count == Tile.width else { throw StoreError.corrupt("log_tiles") }
+        return roots
+    }
+}

@@ -1,0 +1,402 @@
+// Group commit: requests that arrive while one transaction is synced form the next batch.
+//
+// One transaction decides and records a whole batch: replay, uses, the client's and the contact's standing, the policy,
+// the entries, the new head. A permit leaves this file only after its entry is durable. Whatever goes wrong before that,
+// goes wrong for the whole batch, and nobody is released anything.
+
+import AccessLog
+import AccessToken
+import ContactModel
+import EnvelopeEncryption
+import PurposePolicy
+import StrictEncoding
+import Synchronization
+import VaultCrypto
+
+/// One request for one contact, authenticated but not yet decided.
+struct ReleaseAttempt: Sendable {
+    /// Token and proof, verified.
+    let access: VerifiedAccess
+    /// The contact of the request path.
+    let contact: ContactID
+    /// The action of the request path.
+    let action: Action
+    /// The caller's request id or ours.
+    let requestID: Reference
+}
+
+/// What became of an attempt, once it is durable.
+enum RecordedOutcome: Sendable {
+    /// Leave to open the record.
+    case permitted(RecordedRelease)
+    /// Refused, with an entry.
+    case denied(DenialCode)
+}
+
+/// A recorded release: leave to open, once, and what is needed to do it.
+final class RecordedRelease: Sendable {
+    let id: ReleaseID
+    let contact: ContactID
+    let action: Action
+    let receipt: EntryReceipt
+    let attributes: [UInt8]
+    let sealed: [UInt8]
+    let uses: Int64
+    let maximumUses: Int64
+    let expires: Timestamp
+    let isRedelivered: Bool
+    /// The facts of the entry, for the entry of a failure to open.
+    let draft: EntryDraft
+    private let permit: Mutex<RecordedPermit?>
+
+    /// Called after the commit, and only there: this is where a permit becomes one to open with.
+    fileprivate init(committed pending: consuming PendingRelease) {
+        id = pending.id
+        contact = pending.contact.id
+        action = pending.action
+        receipt = pending.receipt
+        attributes = pending.contact.attributes
+        sealed = pending.contact.sealed
+        uses = pending.uses
+        maximumUses = pending.maximumUses
+        expires = pending.expires
+        isRedelivered = pending.isRedelivered
+        draft = pending.draft
+        permit = Mutex(RecordedPermit(recording: pending.permit, receipt: pending.receipt))
+    }
+
+    /// Takes the permit; `nil` the second time.
+    func takePermit() -> RecordedPermit? { permit.withLock { $0.take() } }
+}
+
+/// A release that is decided and written, but not yet durable.
+private struct PendingRelease: ~Copyable {
+    let id: ReleaseID
+    let contact: StoredContact
+    let action: Action
+    let receipt: EntryReceipt
+    let uses: Int64
+    let maximumUses: Int64
+    let expires: Timestamp
+    let isRedelivered: Bool
+    let draft: EntryDraft
+    let permit: ReleasePermit
+}
+
+/// Carries one decision out of the transaction. A class, because arrays hold no noncopyable values.
+private final class DecidedAttempt: Sendable {
+    enum Decided: ~Copyable, Sendable {
+        case permitted(PendingRelease)
+        case denied(DenialCode)
+    }
+
+    private let decided: Mutex<Decided?>
+
+    init(_ decided: consuming Decided) { self.decided = Mutex(decided) }
+
+    /// The outcome, after the commit.
+    func recorded() -> RecordedOutcome? {
+        guard let decided = decided.withLock({ $0.take() }) else { return nil }
+        switch consume decided {
+        case .permitted(let pending): return .permitted(RecordedRelease(committed: pending))
+        case .denied(let code): return .denied(code)
+        }
+    }
+}
+
+/// Decides and records releases in batches.
+final class AccessRecorder: Sendable {
+    private struct Waiting: Sendable {
+        let attempt: ReleaseAttempt
+        let continuation: CheckedContinuation<RecordedOutcome, any Error>
+    }
+
+    private struct Queue: Sendable {
+        var waiting: [Waiting] = []
+        var isDraining = false
+    }
+
+    private let store: any VaultStore
+    private let state: VaultState
+    private let random: any RandomSource
+    private let queue = Mutex(Queue())
+
+    init(store: any VaultStore, state: VaultState, random: any RandomSource) {
+        self.store = store
+        self.state = state
+        self.random = random
+    }
+
+    /// Decides an attempt and records it; returns when the entry is durable.
+    /// - Throws: ``VaultError/overloaded`` before anything was recorded; ``VaultError/logUnavailable(_:)`` and
+    ///   ``VaultError/clockWentBack`` when nothing could be.
+    func record(_ attempt: ReleaseAttempt) async throws -> RecordedOutcome {
+        try await withCheckedThrowingContinuation { continuation in
+            let (isAccepted, mustDrain) = queue.withLock { queue -> (Bool, Bool) in
+                guard queue.waiting.count < Limits.queuedRequests else { return (false, false) }
+                queue.waiting.append(Waiting(attempt: attempt, continuation: continuation))
+                if queue.isDraining { return (true, false) }
+                queue.isDraining = true
+                return (true, true)
+            }
+            guard isAccepted else { return continuation.resume(throwing: VaultError.overloaded) }
+            if mustDrain { Task { await drain() } }
+        }
+    }
+
+    private func drain() async {
+        while let batch = nextBatch() { await commit(batch) }
+    }
+
+    private func nextBatch() -> [Waiting]? {
+        queue.withLock { queue in
+            guard !queue.waiting.isEmpty else {
+                queue.isDraining = false
+                return nil
+            }
+            let batch = Array(queue.waiting.prefix(Limits.batchRequests))
+            queue.waiting.removeFirst(batch.count)
+            return batch
+        }
+    }
+
+    private func commit(_ batch: [Waiting]) async {
+        let attempts = batch.map(\.attempt)
+        do {
+            let state = state
+            let random = random
+            let decided = try await store.transaction { transaction in
+                try Self.decide(attempts, in: transaction, state: state, random: random)
+            }
+            for (waiting, decision) in zip(batch, decided) {
+                if let outcome = decision.recorded() {
+                    waiting.continuation.resume(returning: outcome)
+                } else {
+                    waiting.continuation.resume(throwing: VaultError.inconsistent("outcome_taken"))
+                }
+            }
+        } catch {
+            let error = VaultError(storing: error)
+            for waiting in batch { waiting.continuation.resume(throwing: error) }
+        }
+    }
+
+    // MARK: One batch
+
+    private static func decide(
+        _ attempts: [ReleaseAttempt], in transaction: any VaultTransaction, state: VaultState,
+        random: any RandomSource
+    ) throws -> [DecidedAttempt] {
+        let keyring = state.keyring
+        let policy = state.policy
+        var writer = try LogWriter(
+            transaction, contacts: attempts.map(\.contact), keyring: keyring, source: state.instance, random: random)
+        let now = writer.time
+        var batch = try BatchFacts(attempts, in: transaction, state: state, now: now)
+
+        var decided: [DecidedAttempt] = []
+        decided.reserveCapacity(attempts.count)
+        for (index, attempt) in attempts.enumerated() {
+            let access = attempt.access
+            var draft = EntryDraft(releasing: attempt)
+            let contact = batch.contacts[attempt.contact]
+            draft.disclosureKey = contact?.disclosureKey
+            draft.policyVersion = policy.reference
+
+            switch batch.judge(attempt, at: index, policy: policy.policy, tenant: keyring.tenant, now: now) {
+            case .denied(let code, let client):
+                draft.outcome = .deny
+                draft.reason = EntryCode(code)
+                draft.agency = client?.agency
+                try writer.add(draft)
+                decided.append(DecidedAttempt(.denied(code)))
+
+            case .permitted(let wide, let details, let client, let earlier):
+                guard let contact else { throw VaultError.inconsistent("permit_without_contact") }
+                // A record may lack a name or a relation; what leaves, and what the entry says, is what there is.
+                let record = try? SealedRecord(parsing: contact.sealed)
+                let held = wide.fields.filter { record?.holds($0) ?? true }
+                let permit = wide.narrowed(to: held)
+                let useKey = batch.useKey(access, attempt.contact)
+                let uses = batch.uses[useKey, default: 0] + (earlier == nil ? 1 : 0)
+                draft.outcome = earlier == nil ? .permit : .redelivered
+                draft.agency = client.agency
+                draft.form = permit.form
+                draft.fields = permit.fields
+                draft.use = UInt64(uses)
+                draft.maximumUses = UInt64(details.maximumUses)
+                draft.generation = permit.generation
+                draft.keyVersion = record?.kekVersion
+                let (receipt, entryID) = try writer.add(draft)
+                // The first release is named by its entry; a repetition keeps the name.
+                guard let id = earlier?.release ?? ReleaseID(bytes: entryID.bytes) else {
+                    throw VaultError.inconsistent("release_id")
+                }
+                if earlier == nil {
+                    batch.uses[useKey] = uses
+                    batch.spent.insert(useKey)
+                    let key = batch.deliveryKey(attempt)
+                    batch.deliveries[key] = Delivery(release: id, time: now)
+                    batch.delivered.insert(key)
+                }
+                decided.append(
+                    DecidedAttempt(
+                        .permitted(
+                            PendingRelease(
+                                id: id, contact: contact, action: attempt.action, receipt: receipt, uses: uses,
+                                maximumUses: details.maximumUses, expires: access.token.claims.expires,
+                                isRedelivered: earlier != nil, draft: draft, permit: permit))))
+            }
+        }
+        try batch.write(to: transaction)
+        try writer.finish(transaction)
+        return decided
+    }
+}
+
+/// What one batch needs to know, read at once, and what it changes, written at once.
+private struct BatchFacts {
+    let isFreshProof: [Bool]
+    let contacts: [ContactID: StoredContact]
+    let clients: [Reference: RegisteredClient]
+    let consents: [ContactID: [StoredConsent]]
+    var uses: [TokenUseKey: Int64]
+    var deliveries: [DeliveryKey: Delivery]
+    var spent: Set<TokenUseKey> = []
+    var delivered: Set<DeliveryKey> = []
+
+    enum Judgement: ~Copyable {
+        case permitted(ReleasePermit, ContactAccessDetails, RegisteredClient, earlier: Delivery?)
+        case denied(DenialCode, RegisteredClient?)
+    }
+
+    init(
+        _ attempts: [ReleaseAttempt], in transaction: any VaultTransaction, state: VaultState, now: Timestamp
+    ) throws {
+        isFreshProof = try transaction.insertProofs(
+            attempts.map { ProofUse(digest: $0.access.proofIdentifier, expires: $0.access.proofExpires) })
+        contacts = try transaction.contacts(attempts.map(\.contact))
+        clients = try state.clients.current(
+            attempts.map(\.access.token.claims.client), in: transaction)
+        var useKeys: [TokenUseKey] = []
+        var deliveryKeys: [DeliveryKey] = []
+        for attempt in attempts {
+            useKeys.append(Self.useKey(attempt.access, attempt.contact))
+            deliveryKeys.append(Self.deliveryKey(attempt))
+        }
+        consents = try transaction.consents(of: attempts.map(\.contact))
+        uses = try transaction.tokenUses(useKeys)
+        deliveries = try transaction.deliveries(deliveryKeys)
+    }
+
+    func write(to transaction: any VaultTransaction) throws {
+        if !spent.isEmpty { try transaction.putTokenUses(uses.filter { spent.contains($0.key) }) }
+        if !delivered.isEmpty {
+            try transaction.putDeliveries(deliveries.filter { delivered.contains($0.key) })
+        }
+    }
+
+    func useKey(_ access: VerifiedAccess, _ contact: ContactID) -> TokenUseKey { Self.useKey(access, contact) }
+
+    func deliveryKey(_ attempt: ReleaseAttempt) -> DeliveryKey { Self.deliveryKey(attempt) }
+
+    private static func useKey(_ access: VerifiedAccess, _ contact: ContactID) -> TokenUseKey {
+        TokenUseKey(token: access.token.identifierHash, contact: contact, expires: access.token.claims.expires)
+    }
+
+    private static func deliveryKey(_ attempt: ReleaseAttempt) -> DeliveryKey {
+        DeliveryKey(
+            token: attempt.access.token.identifierHash, request: attempt.requestID.text, contact: attempt.contact,
+            expires: attempt.access.token.claims.expires)
+    }
+
+    /// Everything that must be fresh, in order: the proof, the token's life, the client, the token's scope, its budget,
+    /// and then the policy.
+    func judge(
+        _ attempt: ReleaseAttempt, at index: Int, policy: Policy, tenant: TenantID, now: Timestamp
+    ) -> Judgement {
+        let claims = attempt.access.token.claims
+        let client = clients[claims.client]
+        guard isFreshProof[index] else { return .denied(.proofReplayed, client) }
+        guard now < claims.expires else { return .denied(.tokenExpired, client) }
+        guard let client else { return .denied(.clientUnknown, nil) }
+        guard !client.isSuspended else { return .denied(.clientSuspended, client) }
+        guard case .contactAccess(let details) = claims.details, details.action == attempt.action,
+            details.contacts.contains(attempt.contact)
+        else { return .denied(.insufficientScope, client) }
+
+        // A retry of the same request is answered again for a short while: the caller may never have seen the answer.
+        var earlier = deliveries[deliveryKey(attempt)]
+        if let delivery = earlier, now >= delivery.time.adding(seconds: Limits.redeliverySeconds) { earlier = nil }
+        if earlier == nil {
+            let used = uses[useKey(attempt.access, attempt.contact), default: 0]
+            guard used < details.maximumUses else { return .denied(.tokenSpent, client) }
+        }
+
+        let request = ReleaseRequest(details, contact: attempt.contact, tenant: tenant, client: client)
+        let facts = contacts[attempt.contact].flatMap {
+            ContactFacts($0, consents: consents[attempt.contact] ?? [])
+        }
+        switch policy.decide(request, facts: facts, at: now) {
+        case .permit(let permit): return .permitted(permit, details, client, earlier: earlier)
+        case .deny(let code): return .denied(code, client)
+        }
+    }
+}
+
+extension EntryDraft {
+    /// The facts of a release that are known before it is decided.
+    fileprivate init(releasing attempt: ReleaseAttempt) {
+        self.init(.release, .deny)
+        let claims = attempt.access.token.claims
+        requestID = attempt.requestID
+        client = claims.client
+        keyThumbprint = EntryDigest(claims.confirmation)
+        tokenDigest = EntryDigest(bytes: attempt.access.token.identifierHash)
+        action = attempt.action
+        contact = attempt.contact
+        if case .contactAccess(let details) = claims.details {
+            purpose = details.purpose
+            fields = details.fields
+            stage = details.stage
+            precondition = details.precondition
+            caseReference = details.caseReference
+            actor = details.actor
+        }
+    }
+}
+
+extension ReleaseScope {
+    /// The scope of a token for this client.
+    init(_ details: ContactAccessDetails, client: RegisteredClient) {
+        self.init(
+            purpose: details.purpose, action: details.action, fields: details.fields, stage: details.stage,
+            precondition: details.precondition, reference: details.reference, actor: details.actor,
+            agency: client.agency, clientKind: client.kind, clientRoles: client.roles,
+            clientPurposes: client.purposes.isEmpty ? nil : client.purposes)
+    }
+}
+
+extension ReleaseRequest {
+    fileprivate init(
+        _ details: ContactAccessDetails, contact: ContactID, tenant: TenantID, client: RegisteredClient
+    ) {
+        self.init(
+            scope: ReleaseScope(details, client: client), tenant: tenant, contact: contact,
+            caseReference: details.caseReference,
+            clientPortfolios: client.portfolios.isEmpty ? nil : client.portfolios)
+    }
+}
+
+extension ContactFacts {
+    /// The facts of a stored contact; `nil` if its attributes do not parse, which denies.
+    fileprivate init?(_ stored: StoredContact, consents: [StoredConsent]) {
+        guard let attributes = ContactAttributes(canonicalBytes: stored.attributes) else { return nil }
+        self.init(
+            contact: stored.id, state: stored.state, stopFlag: stored.stopped != nil, generation: stored.generation,
+            portfolio: stored.portfolio, consents: consents.map {
+                ConsentFact(purpose: $0.purpose, given: $0.given, expires: $0.expires, withdrawn: $0.withdrawn)
+            }, verification: attributes.verification,
+            verifiedAt: attributes.verified, timeZones: attributes.timeZones)
+    }
+}

@@ -1,0 +1,128 @@
+// What a vault needs of its store: a consistent read, and one kind of transaction.
+//
+// Operations take arrays, so that a batch of requests costs a fixed number of statements (and, over a network, of round
+// trips). No rule of the domain lives behind this protocol: a store keeps and finds, it never decides.
+
+public import ContactModel
+
+/// A durable, transactional place for records, tokens' uses and the access log.
+///
+/// Guarantee wanted of an implementation: when `transaction` returns, everything it wrote survives a crash of the process
+/// and of the machine; transactions are serialised; a transaction that throws leaves nothing behind. The contract suite in
+/// `VaultTesting` holds every implementation to it.
+public protocol VaultStore: Sendable {
+    /// Runs `body` in one read-write transaction and commits it durably.
+    /// - Throws: what `body` throws, or ``StoreError``; nothing was written then.
+    func transaction<Result: Sendable>(
+        _ body: @escaping @Sendable (any VaultTransaction) throws -> Result
+    ) async throws -> Result
+
+    /// Runs `body` on one consistent snapshot.
+    func read<Result: Sendable>(
+        _ body: @escaping @Sendable (any VaultReader) throws -> Result
+    ) async throws -> Result
+
+    /// Finishes what is under way and releases files and locks.
+    func close() async throws
+}
+
+/// Reads on one consistent snapshot.
+public protocol VaultReader {
+    /// The vault's identity and settings, `nil` before it was made.
+    func identity() throws -> VaultIdentity?
+    /// The policy text in force, `nil` before one was applied.
+    func policy() throws -> StoredPolicy?
+
+    /// Head of the access log.
+    func logHead() throws -> LogHead
+    /// The exact leaf bytes of a range of entries, in order. Shorter than the range where entries are missing.
+    func logLeaves(_ range: Range<UInt64>) throws -> [[UInt8]]
+    /// The sealed disclosures of a range of entries; entries without any are left out.
+    func disclosures(_ range: Range<UInt64>) throws -> [UInt64: StoredDisclosures]
+    /// Complete tiles of the tree at one level, in order; missing ones are left out.
+    func tiles(level: UInt8, _ range: Range<UInt64>) throws -> [StoredTile]
+    /// The newest checkpoint, `nil` before the first was signed.
+    func latestCheckpoint() throws -> StoredCheckpoint?
+    /// Checkpoints whose size lies in a range, by size.
+    func checkpoints(_ sizes: ClosedRange<UInt64>) throws -> [StoredCheckpoint]
+
+    /// Contacts by id; unknown ones are left out.
+    func contacts(_ ids: [ContactID]) throws -> [ContactID: StoredContact]
+    /// All consents of these contacts, by purpose; contacts without any are left out.
+    func consents(of contacts: [ContactID]) throws -> [ContactID: [StoredConsent]]
+    /// How many contacts there are.
+    func contactCount() throws -> UInt64
+    /// Sequence numbers: how many entries about each contact there are; contacts without any are left out.
+    func sequences(_ contacts: [ContactID]) throws -> [ContactID: UInt64]
+
+    /// All registered clients.
+    func clients() throws -> [StoredClient]
+    /// Revision of each client's registration; unknown ones are left out.
+    func clientRevisions(_ ids: [Reference]) throws -> [Reference: UInt64]
+
+    /// Uses of tokens so far; tokens never used are left out.
+    func tokenUses(_ keys: [TokenUseKey]) throws -> [TokenUseKey: Int64]
+    /// Earlier deliveries that a retry may repeat; unknown ones are left out.
+    func deliveries(_ keys: [DeliveryKey]) throws -> [DeliveryKey: Delivery]
+    /// The outcome of an earlier request with the same idempotency key, `nil` if there was none.
+    func idempotentResult(_ key: IdempotencyKey) throws -> IdempotentResult?
+}
+
+/// Reads and writes of one transaction.
+public protocol VaultTransaction: VaultReader {
+    /// The clock that decides: one moment for the whole transaction.
+    var now: Timestamp { get }
+
+    /// Stores the identity of a new vault.
+    func putIdentity(_ identity: VaultIdentity) throws
+    /// Stores a policy and makes it the one in force.
+    func putPolicy(_ policy: StoredPolicy) throws
+
+    /// Appends entries, complete tiles and the new head.
+    /// - Throws: ``StoreError/conflict`` unless the batch begins at the present head.
+    func append(_ batch: LogBatch) throws
+    /// Stores a checkpoint.
+    func putCheckpoint(_ checkpoint: StoredCheckpoint) throws
+
+    /// Stores new contacts.
+    /// - Throws: ``StoreError/conflict`` if one exists.
+    func insertContacts(_ contacts: [StoredContact]) throws
+    /// Replaces a contact if its generation is still the expected one; `false` if it is not.
+    func replaceContact(_ contact: StoredContact, expecting generation: UInt64) throws -> Bool
+    /// Sets or changes consents.
+    func putConsents(_ consents: [StoredConsent]) throws
+    /// Sets the stop flag and the state of a contact.
+    func putStanding(_ contact: ContactID, state: RecordState, stopped: Timestamp?) throws
+    /// Sets sequence numbers.
+    func putSequences(_ sequences: [ContactID: UInt64]) throws
+
+    /// Registers a client or replaces its registration.
+    func putClient(_ client: StoredClient) throws
+
+    /// Remembers proofs; for each whether it was new. A proof twice in one call is new once.
+    func insertProofs(_ proofs: [ProofUse]) throws -> [Bool]
+    /// Sets the uses of tokens.
+    func putTokenUses(_ uses: [TokenUseKey: Int64]) throws
+    /// Remembers deliveries.
+    func putDeliveries(_ deliveries: [DeliveryKey: Delivery]) throws
+    /// Remembers an idempotent result.
+    func putIdempotentResult(_ result: IdempotentResult, for key: IdempotencyKey) throws
+    /// Forgets proofs, uses, deliveries and idempotent results that expired before a moment.
+    func purgeExpired(before: Timestamp) throws
+}
+
+/// Failures of a store that a caller can tell apart.
+public enum StoreError: Error, Equatable, Sendable {
+    /// The store cannot be written or read now: disk full, I/O error, connection lost. The payload is a short code.
+    case unavailable(String)
+    /// What the transaction was based on has changed.
+    case conflict
+    /// Another process holds the store.
+    case locked
+    /// The store was written by a newer version; the payload is its schema version.
+    case newerVersion(Int)
+    /// There is no vault at this place.
+    case missing
+    /// A stored value does not parse; the payload names the table.
+    case corrupt(String)
+}

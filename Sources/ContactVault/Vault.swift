@@ -1,0 +1,240 @@
+// The front door. A release reads top-down here: verify, record, open, give.
+
+import AccessLog
+public import AccessToken
+public import ContactModel
+public import EnvelopeEncryption
+import Foundation
+import PurposePolicy
+import StrictEncoding
+import Synchronization
+public import VaultCrypto
+
+/// A vault of stop-collection contacts: keys, policy, access log and store, opened.
+///
+/// Guarantees: a number is decrypted only after the entry about it is durable; what an entry cannot be written for is not
+/// done; the purpose comes from a token that this vault signed, never from the caller.
+public final class Vault: Sendable {
+    /// Who this vault is.
+    public let identity: VaultIdentity
+    /// Public key of the access log, as an auditor configures it.
+    public let logVerifierKey: String
+    /// Where its rows are.
+    let store: any VaultStore
+    let state: VaultState
+    let random: any RandomSource
+    /// The clock of token checks; what is decided and written goes by the store's.
+    let clock: @Sendable () -> Timestamp
+    let tokenIssuer: TokenIssuer
+    let proofVerifier: DPoPVerifier
+    let accessVerifier: AccessVerifier
+    let checkpoints: CheckpointPublisher
+    let unauthenticated = UnauthenticatedCount()
+    private let recorder: AccessRecorder
+
+    /// Path of the token endpoint, which proofs for it name.
+    public static let tokenPath = "/oauth2/token"
+    /// Schema of the sealed records: phone, name, relation and the digest of the clear attributes.
+    static let recordSchema: UInt16 = 1
+
+    // MARK: Making and opening
+
+    /// Makes a new vault in an empty store: identity, policy, and the first entries of its log.
+    /// - Parameters:
+    ///   - issuer: origin of the service, `https://host[:port]` (`http` for loopback), without a path.
+    ///   - policy: the policy's YAML text; `file` is the name that messages give it.
+    /// - Throws: ``VaultError/inconsistent(_:)`` if the store already holds a vault or the issuer is no origin;
+    ///   `ConfigurationFault` if the policy does not parse.
+    public static func create(
+        in store: any VaultStore, keyring: Keyring, issuer: String, policy: String, file: String = "policy.yaml",
+        instance: Reference, random: any RandomSource = SystemRandom()
+    ) async throws {
+        guard let origin = ExternalOrigin(issuer), origin.text == issuer else {
+            throw VaultError.inconsistent("issuer_is_not_an_origin")
+        }
+        let parsed = try PolicyInForce(text: policy, file: file)
+        let host = issuer.split(separator: "/").last.map(String.init) ?? issuer
+        try await store.transaction { transaction in
+            guard try transaction.identity() == nil else { throw VaultError.inconsistent("store_holds_a_vault") }
+            try transaction.putIdentity(
+                VaultIdentity(
+                    tenant: keyring.tenant, issuer: issuer, logOrigin: host + "/access-log", created: transaction.now))
+            try transaction.putPolicy(
+                StoredPolicy(version: parsed.reference.text, text: policy, applied: transaction.now))
+            var writer = try LogWriter(
+                transaction, contacts: [], keyring: keyring, source: instance, random: random)
+            try writer.add(EntryDraft(.vaultInit, .permit))
+            var applied = EntryDraft(.policyApply, .permit)
+            applied.policyVersion = parsed.reference
+            try writer.add(applied)
+            try writer.finish(transaction)
+        }
+    }
+
+    /// Opens a vault for serving: runs the self-tests, checks that keys and store belong together, appends a start
+    /// entry and signs a checkpoint.
+    /// - Parameters:
+    ///   - instance: the name under which this process writes entries.
+    ///   - clock: the clock of token checks.
+    /// - Throws: ``StoreError/missing`` if the store holds no vault, ``VaultError`` otherwise.
+    public static func open(
+        store: any VaultStore, keyring: Keyring, instance: Reference, random: any RandomSource = SystemRandom(),
+        clock: @escaping @Sendable () -> Timestamp = Vault.systemClock
+    ) async throws -> Vault {
+        try CryptoSelfTest.run()
+        let (identity, policy, last) = try await store.read { reader in
+            guard let identity = try reader.identity(), let policy = try reader.policy() else {
+                throw StoreError.missing
+            }
+            return (identity, policy, try reader.latestCheckpoint())
+        }
+        guard identity.tenant == keyring.tenant else { throw VaultError.inconsistent("keyring_of_another_vault") }
+        let vault = try Vault(
+            store: store, keyring: keyring, identity: identity, last: last,
+            policy: PolicyInForce(text: policy.text, file: "policy"), instance: instance, random: random,
+            clock: clock)
+        try await vault.record(EntryDraft(.serviceStart, .permit))
+        try await vault.publishCheckpoint()
+        return vault
+    }
+
+    /// The clock of the system, UTC.
+    public static let systemClock: @Sendable () -> Timestamp = { Timestamp(Date()) }
+
+    private init(
+        store: any VaultStore, keyring: Keyring, identity: VaultIdentity, last: StoredCheckpoint?,
+        policy: PolicyInForce, instance: Reference, random: any RandomSource,
+        clock: @escaping @Sendable () -> Timestamp
+    ) throws {
+        guard let origin = ExternalOrigin(identity.issuer) else { throw VaultError.inconsistent("issuer") }
+        self.identity = identity
+        self.store = store
+        self.random = random
+        self.clock = clock
+        state = VaultState(instance: instance, keyring: keyring, policy: policy)
+        let audience = identity.issuer + "/v1"
+        tokenIssuer = TokenIssuer(issuer: identity.issuer, audience: audience, key: keyring.tokenSigningKey)
+        proofVerifier = DPoPVerifier(origin: origin, nonces: DPoPNonceAuthority(key: keyring.dpopNonceKey))
+        accessVerifier = AccessVerifier(
+            tokens: TokenVerifier(
+                issuer: identity.issuer, audience: audience, keys: keyring.tokenVerificationKeys),
+            proofs: proofVerifier)
+        recorder = AccessRecorder(store: store, state: state, random: random)
+        checkpoints = try CheckpointPublisher(origin: identity.logOrigin, key: keyring.logSigningKey, last: last)
+        logVerifierKey = checkpoints.verifierKey
+    }
+
+    /// Appends what is counted and a stop entry, signs a last checkpoint, and closes the store.
+    public func close() async throws {
+        try await recordUnauthenticated()
+        try await record(EntryDraft(.serviceStop, .permit))
+        try await publishCheckpoint()
+        try await store.close()
+    }
+
+    // MARK: Releasing
+
+    /// Verifies the credentials of a request (`docs/spec/access-token.md`).
+    /// - Parameters:
+    ///   - authorization: every value of the `Authorization` field.
+    ///   - proof: every value of the `DPoP` field.
+    ///   - method: the request's method.
+    ///   - path: the request's path, without query.
+    /// - Throws: ``VaultError/token(_:)``. The refusal is counted for the log.
+    public func verify(
+        authorization: [String], proof: [String], method: String, path: String
+    ) throws(VaultError) -> VerifiedAccess {
+        do {
+            return try accessVerifier.verify(
+                authorization: authorization, dpop: proof, method: method, path: path, now: clock())
+        } catch {
+            unauthenticated.count(error)
+            throw .token(error)
+        }
+    }
+
+    /// Releases a contact's fields to one action, as the token, the policy and the contact's standing allow.
+    ///
+    /// Returns only after the entry is durable; a denial has its entry too. A repetition with the same request id, key and
+    /// token within 30 s is answered again without a new use.
+    /// - Throws: ``VaultError``; nothing was released then.
+    public func release(
+        _ contact: ContactID, to action: Action, access: VerifiedAccess, requestID: Reference
+    ) async throws -> Release {
+        let attempt = ReleaseAttempt(access: access, contact: contact, action: action, requestID: requestID)
+        switch try await recorder.record(attempt) {
+        case .denied(let code):
+            throw VaultError.denied(code)
+        case .permitted(let recorded):
+            guard let permit = recorded.takePermit() else { throw VaultError.inconsistent("permit_taken") }
+            do {
+                let record = try state.keyring.open(
+                    SealedRecord(parsing: recorded.sealed), schema: Self.recordSchema,
+                    binding: recorded.attributes, consuming: permit)
+                return Release(recorded, giving: record)
+            } catch {
+                // The entry of the permit stands; this one says that nothing came of it.
+                var failure = recorded.draft
+                failure.outcome = .error
+                failure.reason = EntryCode(error.code)
+                try await self.record(failure)
+                throw VaultError.recordUnreadable(error.code)
+            }
+        }
+    }
+
+    // MARK: Keys and metadata
+
+    /// Public keys under which tokens may be signed.
+    public var tokenKeys: [PublicJWK] { state.keyring.tokenVerificationKeys.map { PublicJWK($0) } }
+    /// What each key of the keyring is, without secrets.
+    public var keys: [KeyDescription] { state.keyring.keys }
+    /// Version of the policy in force.
+    public var policyVersion: String { state.policy.reference.text }
+    /// The audience of every token.
+    public var audience: String { tokenIssuer.audience }
+
+    /// Appends one entry in a transaction of its own.
+    @discardableResult
+    func record(_ draft: EntryDraft) async throws -> EntryReceipt {
+        let state = state
+        let random = random
+        do {
+            return try await store.transaction { transaction in
+                var writer = try LogWriter(
+                    transaction, contacts: draft.contact.map { [$0] } ?? [], keyring: state.keyring,
+                    source: state.instance, random: random)
+                let receipt = try writer.add(draft).receipt
+                try writer.finish(transaction)
+                return receipt
+            }
+        } catch {
+            throw VaultError(storing: error)
+        }
+    }
+}
+
+extension PolicyInForce {
+    /// Parses a policy.
+    init(text: String, file: String) throws {
+        policy = try Policy.parse(text: text, file: file)
+        guard let reference = Reference(policy.version) else { throw VaultError.inconsistent("policy_version") }
+        self.reference = reference
+    }
+}
+
+extension VaultError {
+    /// An error out of a store's transaction, as the vault's.
+    init(storing error: any Error) {
+        switch error {
+        case let error as VaultError: self = error
+        case StoreError.corrupt(let table): self = .storeCorrupt(table)
+        case StoreError.unavailable(let code): self = .logUnavailable(code)
+        case StoreError.conflict: self = .logUnavailable("conflict")
+        case StoreError.locked: self = .logUnavailable("locked")
+        case is CryptoError: self = .cryptographyUnavailable
+        case let error as EnvelopeError: self = .recordUnreadable(error.code)
+        default: self = .logUnavailable("unexpected")
+        }
+    }
+}

@@ -1,0 +1,310 @@
+// The keyring's bytes and its file. Every secret is wrapped by the root key on its own, bound to its place;
+// the whole, epoch and states included, stands under a MAC, so that nobody can re-activate a key, lower a
+// floor or drop an entry with an editor for bytes.
+//
+//   off len
+//     0   4  "CVK1"
+//     4   1  format = 1            5  3  zero
+//     8  16  tenant               24  8  epoch (≥ 1)
+//    32   4  total length         36  2  number of entries   38  2  number of floors
+//    40  16  root key check value
+//        2+W  length and bytes of the wrapped MAC key
+//         n × { name u16, state u8, zero u8, tenant 16, id u32, version u32, created u64 ms,
+//               length u16, wrapped secret }                                    strictly ascending
+//         m × { kekId u32, floor u32 }                                          strictly ascending
+//        32  HMAC-SHA256(K_mac, every byte before it)
+//
+//   entry context    "CV1K" name u16 ‖ tenant ‖ id ‖ version
+//   MAC key context  "CV1M" tenant;  K_mac = HKDF-Expand(MAC key, "CV1M" ‖ tenant ‖ root key check value)
+
+import ContactModel
+import Glibc
+public import VaultCrypto
+
+extension Keyring {
+    /// Greatest size of a keyring in bytes.
+    static let maximumBytes = 1 << 20
+
+    /// The keyring's bytes, to be opened by the same root key only. The MAC key is new each time.
+    /// - Throws: ``KeyringError/rootKeyUnavailable``, ``KeyringError/cryptoUnavailable``.
+    public func sealed(under root: any RootKey, random: any RandomSource) throws(KeyringError) -> [UInt8] {
+        guard root.keyCheckValue.count == 16 else { throw .rootKeyUnavailable }
+        var bytes = Array("CVK1".utf8) + [1, 0, 0, 0]
+        bytes.append(contentsOf: tenant.bytes)
+        bytes.append(bigEndian: epoch)
+        bytes.append(bigEndian: UInt32(0))
+        bytes.append(bigEndian: UInt16(entries.count))
+        bytes.append(bigEndian: UInt16(floors.count))
+        bytes.append(contentsOf: root.keyCheckValue)
+        let macKey: SecretBytes
+        do { macKey = try random.secret(KeyringEntry.secretBytes) } catch { throw .cryptoUnavailable }
+        try Self.append(macKey, context: Self.macContext(tenant), root: root, to: &bytes)
+        for entry in entries {
+            bytes.append(bigEndian: entry.reference.name.rawValue)
+            bytes.append(entry.state.rawValue)
+            bytes.append(0)
+            bytes.append(contentsOf: entry.tenant.bytes)
+            bytes.append(bigEndian: entry.reference.id)
+            bytes.append(bigEndian: entry.reference.version)
+            bytes.append(bigEndian: UInt64(entry.created.milliseconds))
+            let context = Self.entryContext(entry.reference, tenant: entry.tenant)
+            switch entry.material {
+            case .symmetric(let secret):
+                try Self.append(secret.bytes, context: context, root: root, to: &bytes)
+            case .signing(let key):
+                let secret: SecretBytes
+                do { secret = try key.revealPrivateKey() } catch { throw .cryptoUnavailable }
+                try Self.append(secret, context: context, root: root, to: &bytes)
+            case .destroyed:
+                bytes.append(bigEndian: UInt16(0))
+            }
+        }
+        for (id, floor) in floors.sorted(by: { $0.key < $1.key }) {
+            bytes.append(bigEndian: id)
+            bytes.append(bigEndian: floor)
+        }
+        bytes.replace(at: 32, bigEndian: UInt32(bytes.count + SHA256.digestBytes))
+        bytes.append(
+            contentsOf: try Self.mac(
+                of: bytes, key: macKey, tenant: tenant, keyCheckValue: root.keyCheckValue))
+        return bytes
+    }
+
+    /// Opens a keyring's bytes: exact parse, right root key, MAC, then each secret.
+    /// - Throws: ``KeyringError/wrongRootKey`` if it was sealed under another root key;
+    ///   ``KeyringError/authenticationFailed`` if a byte was changed; ``KeyringError/unsupportedFormat``,
+    ///   ``KeyringError/malformed``.
+    public static func open(_ bytes: [UInt8], root: any RootKey) throws(KeyringError) -> Keyring {
+        let parsed = try ParsedKeyring(bytes)
+        guard parsed.keyCheckValue == root.keyCheckValue else { throw .wrongRootKey }
+        let macKey = try unwrap(parsed.wrappedMACKey, context: macContext(parsed.tenant), root: root)
+        let mac = try Self.mac(
+            of: Array(bytes[..<parsed.macStart]), key: macKey, tenant: parsed.tenant,
+            keyCheckValue: parsed.keyCheckValue)
+        guard mac.isEqualInConstantTime(to: Array(bytes[parsed.macStart...])) else {
+            throw .authenticationFailed
+        }
+        var entries: [KeyringEntry] = []
+        for entry in parsed.entries {
+            let context = entryContext(entry.reference, tenant: entry.tenant)
+            let secret = entry.wrapped.isEmpty ? nil : try unwrap(entry.wrapped, context: context, root: root)
+            do throws(CryptoError) {
+                entries.append(
+                    try KeyringEntry(
+                        reference: entry.reference, tenant: entry.tenant, state: entry.state,
+                        created: entry.created, secret: secret))
+            } catch {
+                throw .malformed
+            }
+        }
+        return try Keyring(
+            epoch: parsed.epoch, tenant: parsed.tenant, entries: entries, floors: parsed.floors)
+    }
+
+    private static func append(
+        _ secret: borrowing SecretBytes, context: [UInt8], root: any RootKey, to bytes: inout [UInt8]
+    ) throws(KeyringError) {
+        let wrapped: [UInt8]
+        do { wrapped = try root.wrap(secret, context: context) } catch { throw .rootKeyUnavailable }
+        guard (1...ParsedKeyring.maximumWrappedBytes).contains(wrapped.count) else {
+            throw .rootKeyUnavailable
+        }
+        bytes.append(bigEndian: UInt16(wrapped.count))
+        bytes.append(contentsOf: wrapped)
+    }
+
+    private static func unwrap(
+        _ wrapped: [UInt8], context: [UInt8], root: any RootKey
+    ) throws(KeyringError) -> SecretBytes {
+        let secret: SecretBytes
+        do {
+            secret = try root.unwrap(wrapped, context: context)
+        } catch {
+            throw error == .authenticationFailed ? .authenticationFailed : .rootKeyUnavailable
+        }
+        guard secret.count == KeyringEntry.secretBytes else { throw .malformed }
+        return secret
+    }
+
+    private static func mac(
+        of bytes: [UInt8], key: borrowing SecretBytes, tenant: TenantID, keyCheckValue: [UInt8]
+    ) throws(KeyringError) -> [UInt8] {
+        do throws(CryptoError) {
+            let derived = try HKDFSHA256.expand(key, info: macContext(tenant) + keyCheckValue)
+            return try HMACSHA256.authenticate(bytes, key: derived)
+        } catch {
+            throw .cryptoUnavailable
+        }
+    }
+
+    private static func macContext(_ tenant: TenantID) -> [UInt8] { Array("CV1M".utf8) + tenant.bytes }
+
+    /// The epoch is left out: a key keeps its wrapped form's meaning over every later epoch.
+    private static func entryContext(_ reference: KeyReference, tenant: TenantID) -> [UInt8] {
+        var context = Array("CV1K".utf8)
+        context.append(bigEndian: reference.name.rawValue)
+        context.append(contentsOf: tenant.bytes)
+        context.append(bigEndian: reference.id)
+        context.append(bigEndian: reference.version)
+        return context
+    }
+}
+
+/// A keyring's bytes taken apart, before any key is touched.
+private struct ParsedKeyring {
+    struct Entry {
+        let reference: KeyReference
+        let tenant: TenantID
+        let state: KeyState
+        let created: Timestamp
+        let wrapped: [UInt8]
+    }
+
+    static let maximumWrappedBytes = 1024
+
+    let tenant: TenantID
+    let epoch: UInt64
+    let keyCheckValue: [UInt8]
+    let wrappedMACKey: [UInt8]
+    let entries: [Entry]
+    let floors: [UInt32: UInt32]
+    let macStart: Int
+
+    init(_ bytes: [UInt8]) throws(KeyringError) {
+        guard bytes.count <= Keyring.maximumBytes, bytes.count >= 8, Array(bytes[..<4]) == Array("CVK1".utf8)
+        else {
+            throw .malformed
+        }
+        guard bytes[4] == 1 else { throw bytes[4] > 1 ? .unsupportedFormat : .malformed }
+        guard bytes.count >= 56 + SHA256.digestBytes, bytes[5] == 0, bytes[6] == 0, bytes[7] == 0,
+            bytes.bigEndian(at: 32, as: UInt32.self) == bytes.count
+        else { throw .malformed }
+        var reader = KeyringReader(bytes: bytes, end: bytes.count - SHA256.digestBytes, position: 8)
+        tenant = try reader.tenant()
+        epoch = try reader.integer(UInt64.self)
+        _ = try reader.integer(UInt32.self)
+        let entryCount = Int(try reader.integer(UInt16.self))
+        let floorCount = Int(try reader.integer(UInt16.self))
+        keyCheckValue = try reader.bytes(16)
+        wrappedMACKey = try reader.wrapped()
+        guard !wrappedMACKey.isEmpty, entryCount <= Keyring.maximumEntries else { throw .malformed }
+        var entries: [Entry] = []
+        for _ in 0..<entryCount {
+            let name = KeyName(rawValue: try reader.integer(UInt16.self))
+            let state = KeyState(rawValue: try reader.integer(UInt8.self))
+            let zero = try reader.integer(UInt8.self)
+            let tenant = try reader.tenant()
+            let id = try reader.integer(UInt32.self)
+            let version = try reader.integer(UInt32.self)
+            let created = Int64(exactly: try reader.integer(UInt64.self))
+            let wrapped = try reader.wrapped()
+            guard let name, let state, zero == 0, let created, wrapped.isEmpty == (state == .destroyed) else {
+                throw .malformed
+            }
+            entries.append(
+                Entry(
+                    reference: KeyReference(name, id: id, version: version), tenant: tenant, state: state,
+                    created: Timestamp(milliseconds: created), wrapped: wrapped))
+        }
+        var floors: [UInt32: UInt32] = [:]
+        var previous: UInt32?
+        for _ in 0..<floorCount {
+            let id = try reader.integer(UInt32.self)
+            if let previous, id <= previous { throw .malformed }
+            previous = id
+            floors[id] = try reader.integer(UInt32.self)
+        }
+        guard reader.position == reader.end else { throw .malformed }
+        self.entries = entries
+        self.floors = floors
+        macStart = reader.end
+    }
+}
+
+/// Reads forward and never past the end.
+private struct KeyringReader {
+    let bytes: [UInt8]
+    let end: Int
+    var position: Int
+
+    mutating func bytes(_ count: Int) throws(KeyringError) -> [UInt8] {
+        guard end - position >= count else { throw .malformed }
+        defer { position += count }
+        return Array(bytes[position..<position + count])
+    }
+
+    mutating func integer<Integer: FixedWidthInteger & UnsignedInteger>(
+        _ type: Integer.Type
+    ) throws(KeyringError) -> Integer {
+        guard end - position >= Integer.bitWidth / 8 else { throw .malformed }
+        defer { position += Integer.bitWidth / 8 }
+        return bytes.bigEndian(at: position, as: type)
+    }
+
+    mutating func tenant() throws(KeyringError) -> TenantID {
+        guard let tenant = TenantID(bytes: try bytes(16)) else { throw .malformed }
+        return tenant
+    }
+
+    mutating func wrapped() throws(KeyringError) -> [UInt8] {
+        let count = Int(try integer(UInt16.self))
+        guard count <= ParsedKeyring.maximumWrappedBytes else { throw .malformed }
+        return try bytes(count)
+    }
+}
+
+/// The file that a keyring is stored in.
+public struct KeyringFile: Sendable {
+    /// Where it is.
+    public let path: String
+
+    /// A keyring file, there or not yet there.
+    public init(_ path: String) { self.path = path }
+
+    /// Reads and opens the keyring.
+    /// - Throws: ``KeyringError/fileMissing``, ``KeyringError/fileNotReadable(errno:)``, and as
+    ///   ``Keyring/open(_:root:)``.
+    public func load(root: any RootKey) throws(KeyringError) -> Keyring {
+        let bytes: [UInt8]
+        do throws(DurableFileError) {
+            bytes = try DurableFile(path: path).read(limit: Keyring.maximumBytes, isPrivate: false)
+        } catch {
+            switch error {
+            case .missing: throw .fileMissing
+            case .system(let errno): throw .fileNotReadable(errno: errno)
+            case .exists, .notAFile, .permissionsTooOpen, .tooLarge: throw .malformed
+            }
+        }
+        return try Keyring.open(bytes, root: root)
+    }
+
+    /// Replaces the stored keyring, atomically and durably, with mode 0600.
+    ///
+    /// A file `<path>.lock` beside it keeps two processes from replacing it at once.
+    /// - Throws: ``KeyringError/epochNotHigher`` unless the epoch is above the stored one's: an equal epoch
+    ///   is a change that was made at the same time, and storing over it would lose its keys. Whatever
+    ///   ``load(root:)`` throws if the file there cannot be opened; it is then left as it is.
+    public func store(
+        _ keyring: Keyring, root: any RootKey, random: any RandomSource
+    ) throws(KeyringError) {
+        let bytes = try keyring.sealed(under: root, random: random)
+        let file = DurableFile(path: path)
+        try file.locked { () throws(KeyringError) in
+            do throws(KeyringError) {
+                guard try load(root: root).epoch < keyring.epoch else { throw .epochNotHigher }
+            } catch .fileMissing {
+                // The first keyring of a new vault.
+            }
+            do throws(DurableFileError) {
+                try file.write(bytes, replacing: true)
+            } catch {
+                switch error {
+                case .missing: throw .fileNotWritable(errno: ENOENT)
+                case .exists: throw .fileNotWritable(errno: EEXIST)
+                case .system(let errno): throw .fileNotWritable(errno: errno)
+                case .notAFile, .permissionsTooOpen, .tooLarge: throw .fileNotWritable(errno: EINVAL)
+                }
+            }
+        }
+    }
+}

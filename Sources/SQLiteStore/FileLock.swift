@@ -1,0 +1,36 @@
+// One process at a time: an advisory lock that the kernel drops when its holder dies.
+
+import ContactVault
+import Foundation
+import Synchronization
+
+/// An exclusive `flock` on a file of its own. A lock file that stays behind after a crash holds nothing.
+final class FileLock: Sendable {
+    private let descriptor: Mutex<Int32>
+
+    init(path: String) throws {
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw StoreError.unavailable("cannot_open_lock") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw StoreError.locked
+        }
+        self.descriptor = Mutex(descriptor)
+    }
+
+    func release() {
+        descriptor.withLock { descriptor in
+            if descriptor >= 0 { close(descriptor) }
+            descriptor = -1
+        }
+    }
+
+    deinit { release() }
+
+    /// Makes an empty file that only its owner can read; an existing one is left as it is.
+    static func createPrivateFile(_ path: String) throws {
+        let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw StoreError.unavailable("cannot_open") }
+        close(file)
+    }
+}

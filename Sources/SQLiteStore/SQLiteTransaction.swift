@@ -1,0 +1,417 @@
+// The store's operations as SQL. Statements are prepared once per connection and looped over a batch: in process, a loop
+// over one prepared statement costs less than building a list of values.
+
+import ContactModel
+import ContactVault
+import Foundation
+import GRDB
+
+/// One transaction, or one snapshot when made by `read`. It never leaves the connection's queue.
+struct SQLiteTransaction: VaultTransaction {
+    let database: Database
+    let now: Timestamp
+
+    // MARK: Identity and policy
+
+    func identity() throws -> VaultIdentity? {
+        try row("SELECT tenant, issuer, log_origin, created FROM identity WHERE id = 1") { row in
+            guard let tenant = TenantID(bytes: row.bytes(0)) else { throw StoreError.corrupt("identity") }
+            return VaultIdentity(
+                tenant: tenant, issuer: row[1], logOrigin: row[2], created: Timestamp(milliseconds: row[3]))
+        }
+    }
+
+    func putIdentity(_ identity: VaultIdentity) throws {
+        try execute(
+            "INSERT INTO identity VALUES (1, ?, ?, ?, ?)",
+            [Data(identity.tenant.bytes), identity.issuer, identity.logOrigin, identity.created.milliseconds])
+    }
+
+    func policy() throws -> StoredPolicy? {
+        try row("SELECT version, text, applied FROM policies ORDER BY sequence DESC LIMIT 1") { row in
+            StoredPolicy(version: row[0], text: row[1], applied: Timestamp(milliseconds: row[2]))
+        }
+    }
+
+    func putPolicy(_ policy: StoredPolicy) throws {
+        try execute(
+            "INSERT INTO policies (version, text, applied) VALUES (?, ?, ?)",
+            [policy.version, policy.text, policy.applied.milliseconds])
+    }
+
+    // MARK: Log
+
+    func logHead() throws -> LogHead {
+        guard
+            let head = try row(
+                "SELECT size, frontier, last_time FROM log_head WHERE id = 1", [],
+                { row in
+                    LogHead(
+                        size: UInt64(bitPattern: row[0] as Int64), frontier: row.bytes(1),
+                        lastTime: Timestamp(milliseconds: row[2]))
+                })
+        else { throw StoreError.corrupt("log_head") }
+        return head
+    }
+
+    func logLeaves(_ range: Range<UInt64>) throws -> [[UInt8]] {
+        var next = range.lowerBound
+        return try rows(
+            "SELECT position, leaf FROM log_entries WHERE position >= ? AND position < ? ORDER BY position",
+            [Int64(range.lowerBound), Int64(range.upperBound)]
+        ) { row in
+            // A gap ends the answer, so that an index never names another entry than the caller thinks.
+            guard (row[0] as Int64) == Int64(next) else { return nil }
+            next += 1
+            return row.bytes(1)
+        }
+    }
+
+    func disclosures(_ range: Range<UInt64>) throws -> [UInt64: StoredDisclosures] {
+        let pairs = try rows(
+            "SELECT position, contact, sealed FROM log_disclosures WHERE position >= ? AND position < ?",
+            [Int64(range.lowerBound), Int64(range.upperBound)]
+        ) { row in
+            (
+                UInt64(row[0] as Int64),
+                StoredDisclosures(
+                    contact: (row[1] as Data?).flatMap { ContactID(bytes: Array($0)) }, sealed: row.bytes(2))
+            )
+        }
+        return Dictionary(uniqueKeysWithValues: pairs)
+    }
+
+    func tiles(level: UInt8, _ range: Range<UInt64>) throws -> [StoredTile] {
+        try rows(
+            """
+            SELECT position, hashes, root FROM log_tiles
+            WHERE level = ? AND position >= ? AND position < ? ORDER BY position
+            """,
+            [Int(level), Int64(range.lowerBound), Int64(range.upperBound)]
+        ) { row in
+            StoredTile(level: level, index: UInt64(row[0] as Int64), hashes: row.bytes(1), root: row.bytes(2))
+        }
+    }
+
+    func latestCheckpoint() throws -> StoredCheckpoint? {
+        try row("SELECT size, root, note, signed FROM checkpoints ORDER BY size DESC LIMIT 1", [], Self.checkpoint)
+    }
+
+    func checkpoints(_ sizes: ClosedRange<UInt64>) throws -> [StoredCheckpoint] {
+        try rows(
+            "SELECT size, root, note, signed FROM checkpoints WHERE size BETWEEN ? AND ? ORDER BY size",
+            [Int64(sizes.lowerBound), Int64(sizes.upperBound)], Self.checkpoint)
+    }
+
+    private static func checkpoint(_ row: Row) -> StoredCheckpoint {
+        StoredCheckpoint(
+            size: UInt64(row[0] as Int64), root: row.bytes(1), note: row[2], signed: Timestamp(milliseconds: row[3]))
+    }
+
+    func append(_ batch: LogBatch) throws {
+        try execute(
+            "UPDATE log_head SET size = ?, frontier = ?, last_time = ? WHERE id = 1 AND size = ?",
+            [
+                Int64(batch.head.size), Data(batch.head.frontier), batch.head.lastTime.milliseconds,
+                Int64(batch.first),
+            ])
+        guard database.changesCount == 1 else { throw StoreError.conflict }
+        let entry = try database.cachedStatement(sql: "INSERT INTO log_entries VALUES (?, ?)")
+        for (offset, leaf) in batch.leaves.enumerated() {
+            try entry.execute(arguments: [Int64(batch.first) + Int64(offset), Data(leaf)])
+        }
+        let disclosure = try database.cachedStatement(sql: "INSERT INTO log_disclosures VALUES (?, ?, ?)")
+        for (index, value) in batch.disclosures {
+            try disclosure.execute(
+                arguments: [Int64(index), value.contact.map { Data($0.bytes) }, Data(value.sealed)])
+        }
+        for tile in batch.tiles {
+            try execute(
+                "INSERT INTO log_tiles VALUES (?, ?, ?, ?)",
+                [Int(tile.level), Int64(tile.index), Data(tile.hashes), Data(tile.root)])
+        }
+    }
+
+    func putCheckpoint(_ checkpoint: StoredCheckpoint) throws {
+        try execute(
+            "INSERT INTO checkpoints VALUES (?, ?, ?, ?)",
+            [
+                Int64(checkpoint.size), Data(checkpoint.root), checkpoint.note, checkpoint.signed.milliseconds,
+            ])
+    }
+
+    // MARK: Contacts
+
+    func contacts(_ ids: [ContactID]) throws -> [ContactID: StoredContact] {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT borrower, portfolio, attributes, generation, sealed, disclosure_key, phone_index_version,
+                       phone_index, state, stopped, created, updated
+                FROM contacts WHERE id = ?
+                """)
+        var found: [ContactID: StoredContact] = [:]
+        for id in ids where found[id] == nil {
+            guard let row = try Row.fetchOne(statement, arguments: [Data(id.bytes)]) else { continue }
+            guard let borrower = Reference(row[0] as String), let portfolio = Reference(row[1] as String),
+                let state = RecordState(rawValue: row[8])
+            else { throw StoreError.corrupt("contacts") }
+            found[id] = StoredContact(
+                id: id, borrower: borrower, portfolio: portfolio, attributes: row.bytes(2),
+                generation: UInt64(row[3] as Int64), sealed: row.bytes(4), disclosureKey: row.bytes(5),
+                phoneIndexVersion: UInt32(row[6] as Int64), phoneIndex: row.bytes(7), state: state,
+                stopped: (row[9] as Int64?).map { Timestamp(milliseconds: $0) },
+                created: Timestamp(milliseconds: row[10]), updated: Timestamp(milliseconds: row[11]))
+        }
+        return found
+    }
+
+    func contactCount() throws -> UInt64 {
+        try row("SELECT count(*) FROM contacts") { UInt64($0[0] as Int64) } ?? 0
+    }
+
+    func insertContacts(_ contacts: [StoredContact]) throws {
+        let statement = try database.cachedStatement(
+            sql: "INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        for contact in contacts {
+            try statement.execute(arguments: [
+                Data(contact.id.bytes), contact.borrower.text, contact.portfolio.text, Data(contact.attributes),
+                Int64(contact.generation), Data(contact.sealed), Data(contact.disclosureKey),
+                Int64(contact.phoneIndexVersion), Data(contact.phoneIndex), contact.state.rawValue,
+                contact.stopped?.milliseconds, contact.created.milliseconds, contact.updated.milliseconds,
+            ])
+        }
+    }
+
+    func replaceContact(_ contact: StoredContact, expecting generation: UInt64) throws -> Bool {
+        try execute(
+            """
+            UPDATE contacts SET borrower = ?, portfolio = ?, attributes = ?, generation = ?, sealed = ?,
+                disclosure_key = ?, phone_index_version = ?, phone_index = ?, state = ?, stopped = ?, updated = ?
+            WHERE id = ? AND generation = ?
+            """,
+            [
+                contact.borrower.text, contact.portfolio.text, Data(contact.attributes), Int64(contact.generation),
+                Data(contact.sealed), Data(contact.disclosureKey), Int64(contact.phoneIndexVersion),
+                Data(contact.phoneIndex), contact.state.rawValue, contact.stopped?.milliseconds,
+                contact.updated.milliseconds, Data(contact.id.bytes), Int64(generation),
+            ])
+        return database.changesCount == 1
+    }
+
+    func putStanding(_ contact: ContactID, state: RecordState, stopped: Timestamp?) throws {
+        try execute(
+            "UPDATE contacts SET state = ?, stopped = ? WHERE id = ?",
+            [state.rawValue, stopped?.milliseconds, Data(contact.bytes)])
+        guard database.changesCount == 1 else { throw StoreError.conflict }
+    }
+
+    func consents(of contacts: [ContactID]) throws -> [ContactID: [StoredConsent]] {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT purpose, notice, evidence, given, expires, withdrawn FROM consents
+                WHERE contact = ? ORDER BY purpose
+                """)
+        var found: [ContactID: [StoredConsent]] = [:]
+        for contact in contacts where found[contact] == nil {
+            let cursor = try Row.fetchCursor(statement, arguments: [Data(contact.bytes)])
+            var consents: [StoredConsent] = []
+            while let row = try cursor.next() {
+                guard let purpose = Purpose(row[0] as String), let notice = Reference(row[1] as String) else {
+                    throw StoreError.corrupt("consents")
+                }
+                consents.append(
+                    StoredConsent(
+                        contact: contact, purpose: purpose, notice: notice, evidence: row.bytes(2),
+                        given: Timestamp(milliseconds: row[3]),
+                        expires: (row[4] as Int64?).map { Timestamp(milliseconds: $0) },
+                        withdrawn: (row[5] as Int64?).map { Timestamp(milliseconds: $0) }))
+            }
+            if !consents.isEmpty { found[contact] = consents }
+        }
+        return found
+    }
+
+    func putConsents(_ consents: [StoredConsent]) throws {
+        let statement = try database.cachedStatement(
+            sql: "INSERT OR REPLACE INTO consents VALUES (?, ?, ?, ?, ?, ?, ?)")
+        for consent in consents {
+            try statement.execute(arguments: [
+                Data(consent.contact.bytes), consent.purpose.text, consent.notice.text, Data(consent.evidence),
+                consent.given.milliseconds, consent.expires?.milliseconds, consent.withdrawn?.milliseconds,
+            ])
+        }
+    }
+
+    func sequences(_ contacts: [ContactID]) throws -> [ContactID: UInt64] {
+        let statement = try database.cachedStatement(sql: "SELECT count FROM sequences WHERE contact = ?")
+        var found: [ContactID: UInt64] = [:]
+        for contact in contacts where found[contact] == nil {
+            if let count = try Int64.fetchOne(statement, arguments: [Data(contact.bytes)]) {
+                found[contact] = UInt64(count)
+            }
+        }
+        return found
+    }
+
+    func putSequences(_ sequences: [ContactID: UInt64]) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT INTO sequences VALUES (?, ?) ON CONFLICT (contact) DO UPDATE SET count = excluded.count
+                """)
+        for (contact, count) in sequences {
+            try statement.execute(arguments: [Data(contact.bytes), Int64(count)])
+        }
+    }
+
+    // MARK: Clients
+
+    func clients() throws -> [StoredClient] {
+        try rows("SELECT id, revision, registration FROM clients ORDER BY id", []) { row in
+            guard let id = Reference(row[0] as String) else { throw StoreError.corrupt("clients") }
+            return StoredClient(id: id, revision: UInt64(row[1] as Int64), registration: row.bytes(2))
+        }
+    }
+
+    func clientRevisions(_ ids: [Reference]) throws -> [Reference: UInt64] {
+        let statement = try database.cachedStatement(sql: "SELECT revision FROM clients WHERE id = ?")
+        var found: [Reference: UInt64] = [:]
+        for id in ids where found[id] == nil {
+            if let revision = try Int64.fetchOne(statement, arguments: [id.text]) { found[id] = UInt64(revision) }
+        }
+        return found
+    }
+
+    func putClient(_ client: StoredClient) throws {
+        try execute(
+            """
+            INSERT INTO clients VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE
+            SET revision = excluded.revision, registration = excluded.registration
+            """,
+            [client.id.text, Int64(client.revision), Data(client.registration)])
+    }
+
+    // MARK: Uses and replays
+
+    func insertProofs(_ proofs: [ProofUse]) throws -> [Bool] {
+        let statement = try database.cachedStatement(sql: "INSERT OR IGNORE INTO proofs VALUES (?, ?)")
+        return try proofs.map { proof in
+            try statement.execute(arguments: [proof.expires.milliseconds, Data(proof.digest)])
+            return database.changesCount == 1
+        }
+    }
+
+    func tokenUses(_ keys: [TokenUseKey]) throws -> [TokenUseKey: Int64] {
+        let statement = try database.cachedStatement(
+            sql: "SELECT uses FROM token_uses WHERE expires = ? AND token = ? AND contact = ?")
+        var found: [TokenUseKey: Int64] = [:]
+        for key in keys where found[key] == nil {
+            found[key] = try Int64.fetchOne(
+                statement,
+                arguments: [key.expires.milliseconds, Data(key.token), Data(key.contact.bytes)])
+        }
+        return found
+    }
+
+    func putTokenUses(_ uses: [TokenUseKey: Int64]) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT INTO token_uses VALUES (?, ?, ?, ?)
+                ON CONFLICT (expires, token, contact) DO UPDATE SET uses = excluded.uses
+                """)
+        for (key, count) in uses {
+            try statement.execute(
+                arguments: [key.expires.milliseconds, Data(key.token), Data(key.contact.bytes), count])
+        }
+    }
+
+    func deliveries(_ keys: [DeliveryKey]) throws -> [DeliveryKey: Delivery] {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT release, time FROM deliveries
+                WHERE expires = ? AND token = ? AND request = ? AND contact = ?
+                """)
+        var found: [DeliveryKey: Delivery] = [:]
+        for key in keys where found[key] == nil {
+            guard
+                let row = try Row.fetchOne(
+                    statement,
+                    arguments: [
+                        key.expires.milliseconds, Data(key.token), key.request, Data(key.contact.bytes),
+                    ])
+            else { continue }
+            guard let release = ReleaseID(bytes: row.bytes(0)) else { throw StoreError.corrupt("deliveries") }
+            found[key] = Delivery(release: release, time: Timestamp(milliseconds: row[1]))
+        }
+        return found
+    }
+
+    func putDeliveries(_ deliveries: [DeliveryKey: Delivery]) throws {
+        let statement = try database.cachedStatement(
+            sql: "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?)")
+        for (key, delivery) in deliveries {
+            try statement.execute(arguments: [
+                key.expires.milliseconds, Data(key.token), key.request, Data(key.contact.bytes),
+                Data(delivery.release.bytes), delivery.time.milliseconds,
+            ])
+        }
+    }
+
+    func idempotentResult(_ key: IdempotencyKey) throws -> IdempotentResult? {
+        try row(
+            "SELECT body, contact, expires FROM idempotent_results WHERE client = ? AND digest = ? AND expires > ?",
+            [key.client.text, Data(key.digest), now.milliseconds]
+        ) { row in
+            guard let contact = ContactID(bytes: row.bytes(1)) else { throw StoreError.corrupt("idempotent_results") }
+            return IdempotentResult(
+                body: row.bytes(0), contact: contact, expires: Timestamp(milliseconds: row[2]))
+        }
+    }
+
+    func putIdempotentResult(_ result: IdempotentResult, for key: IdempotencyKey) throws {
+        try execute(
+            "INSERT OR REPLACE INTO idempotent_results VALUES (?, ?, ?, ?, ?)",
+            [
+                key.client.text, Data(key.digest), Data(result.body), Data(result.contact.bytes),
+                result.expires.milliseconds,
+            ])
+    }
+
+    func purgeExpired(before: Timestamp) throws {
+        for table in ["proofs", "token_uses", "deliveries", "idempotent_results"] {
+            try execute("DELETE FROM \(table) WHERE expires < ?", [before.milliseconds])
+        }
+    }
+
+    // MARK: Statements
+
+    private func execute(_ sql: String, _ arguments: StatementArguments) throws {
+        try database.cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    private func row<Value>(
+        _ sql: String, _ arguments: StatementArguments = [], _ read: (Row) throws -> Value
+    ) throws -> Value? {
+        try Row.fetchOne(database.cachedStatement(sql: sql), arguments: arguments).map(read)
+    }
+
+    /// Reads rows until `read` answers `nil`.
+    private func rows<Value>(
+        _ sql: String, _ arguments: StatementArguments, _ read: (Row) throws -> Value?
+    ) throws -> [Value] {
+        let cursor = try Row.fetchCursor(database.cachedStatement(sql: sql), arguments: arguments)
+        var values: [Value] = []
+        while let row = try cursor.next() {
+            guard let value = try read(row) else { break }
+            values.append(value)
+        }
+        return values
+    }
+}
+
+extension Row {
+    /// A blob column as bytes, copied once.
+    fileprivate func bytes(_ column: Int) -> [UInt8] {
+        let data: Data = self[column]
+        return Array(data)
+    }
+}

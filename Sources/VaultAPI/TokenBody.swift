@@ -1,0 +1,80 @@
+// Bodies of the token endpoint and of the server's metadata (RFC 6749, RFC 8414).
+
+/// The reply to a token request.
+public struct TokenBody: Codable, Sendable {
+    /// The token.
+    public let accessToken: String
+    /// Always `DPoP`.
+    public let tokenType: String
+    /// Its life in seconds.
+    public let expiresIn: Int64
+
+    /// A reply.
+    public init(accessToken: String, expiresIn: Int64) {
+        self.accessToken = accessToken
+        tokenType = "DPoP"
+        self.expiresIn = expiresIn
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case accessToken = "access_token"
+        case tokenType = "token_type"
+        case expiresIn = "expires_in"
+    }
+}
+
+/// An error of the token endpoint (RFC 6749 §5.2).
+public struct TokenErrorBody: Codable, Sendable {
+    /// The code.
+    public let error: String
+
+    /// An error.
+    public init(error: String) { self.error = error }
+}
+
+/// Metadata of the authorization server (RFC 8414 §2).
+public struct ServerMetadataBody: Codable, Sendable {
+    /// The issuer.
+    public let issuer: String
+    /// Where tokens are granted.
+    public let tokenEndpoint: String
+    /// Where the public keys are.
+    public let jwksURI: String
+    /// `client_credentials`.
+    public let grantTypesSupported: [String]
+    /// Required by RFC 8414; empty, as there is no authorization endpoint.
+    public let responseTypesSupported: [String]
+    /// `private_key_jwt`.
+    public let tokenEndpointAuthMethodsSupported: [String]
+    /// Algorithms of client assertions.
+    public let tokenEndpointAuthSigningAlgValuesSupported: [String]
+    /// Algorithms of DPoP proofs (RFC 9449 §5.1).
+    public let dpopSigningAlgValuesSupported: [String]
+    /// Types of authorization details (RFC 9396 §10).
+    public let authorizationDetailsTypesSupported: [String]
+
+    /// The metadata of a vault.
+    public init(issuer: String, algorithms: [String], authorizationDetailsTypes: [String]) {
+        self.issuer = issuer
+        tokenEndpoint = issuer + "/oauth2/token"
+        jwksURI = issuer + "/oauth2/jwks"
+        grantTypesSupported = ["client_credentials"]
+        responseTypesSupported = []
+        tokenEndpointAuthMethodsSupported = ["private_key_jwt"]
+        tokenEndpointAuthSigningAlgValuesSupported = algorithms
+        dpopSigningAlgValuesSupported = algorithms
+        authorizationDetailsTypesSupported = authorizationDetailsTypes
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case issuer
+        case tokenEndpoint = "token_endpoint"
+        case jwksURI = "jwks_uri"
+        case grantTypesSupported = "grant_types_supported"
+        case responseTypesSupported = "response_types_supported"
+        case tokenEndpointAuthMethodsSupported = "token_endpoint_auth_methods_supported"
+        case tokenEndpointAuthSigningAlgValuesSupported = "token_endpoint_auth_signing_alg_values_supported"
+        case dpopSigningAlgValuesSupported = "dpop_signing_alg_values_supported"
+        case authorizationDetailsTypesSupported = "authorization_details_types_supported"
+    }
+}

@@ -1,0 +1,223 @@
+// Errors as replies, all in one place, so that what a caller may learn can be read on one page.
+
+import AccessToken
+import ContactModel
+import ContactVault
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import StrictEncoding
+import VaultAPI
+
+/// A reply to an error.
+struct ErrorReply {
+    var status: HTTPResponse.Status
+    var type: String
+    var title: String
+    var detail: String?
+    var field: String?
+    var problem: String?
+    var headers: HTTPFields = [:]
+
+    init(_ status: HTTPResponse.Status, _ type: String, _ title: String, detail: String? = nil) {
+        self.status = status
+        self.type = type
+        self.title = title
+        self.detail = detail
+    }
+
+    /// The problem document.
+    func response(requestID: Reference) -> Response {
+        let isUUID = requestID.text.utf8.count == 36
+        var object = JSONObject([
+            ("type", .string(ProblemBody.base + type)), ("title", .string(title)),
+            ("status", .integer(Int64(status.code))),
+            ("instance", .string((isUUID ? "urn:uuid:" : "") + requestID.text)),
+        ])
+        object["detail"] = detail.map { .string($0) }
+        object["field"] = field.map { .string($0) }
+        object["problem"] = problem.map { .string($0) }
+        var response = Response(
+            status: status, headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONValue.object(object).canonicalBytes)))
+        response.headers[.contentType] = "application/problem+json"
+        return response
+    }
+}
+
+/// Faults of the request itself, found by the service before the vault is asked.
+enum RequestFault: Error {
+    case bodyTooLarge
+    case bodyMalformed
+    case pathMalformed
+    case preconditionRequired
+    case unsupportedMediaType
+}
+
+extension ErrorReply {
+    /// The reply to any error of a route.
+    init(_ error: any Error) {
+        switch error {
+        case let error as VaultError: self.init(error)
+        case let fault as RequestFault: self.init(fault)
+        case let error as HTTPError where error.status == .notFound:
+            self.init(.notFound, "not-found", "There is nothing here")
+        case let error as HTTPError where error.status == .methodNotAllowed:
+            self.init(.methodNotAllowed, "method-not-allowed", "This method is not offered here")
+        case let error as HTTPError where error.status == .contentTooLarge:
+            self.init(RequestFault.bodyTooLarge)
+        default:
+            self.init(.internalServerError, "internal", "Something failed here; nothing was released")
+        }
+    }
+
+    private init(_ fault: RequestFault) {
+        switch fault {
+        case .bodyTooLarge: self.init(.contentTooLarge, "body-too-large", "The body is larger than is accepted here")
+        case .bodyMalformed:
+            self.init(.badRequest, "body-malformed", "The body is not of the form that is expected here")
+        case .pathMalformed: self.init(.notFound, "not-found", "There is nothing here")
+        case .preconditionRequired:
+            self.init(
+                .preconditionRequired, "precondition-required", "This request needs If-Match",
+                detail: "send If-Match with the ETag of the generation you have seen")
+        case .unsupportedMediaType:
+            self.init(.unsupportedMediaType, "unsupported-media-type", "The body's media type is not accepted here")
+        }
+    }
+
+    private init(_ error: VaultError) {
+        switch error {
+        case .token(let error): self.init(error)
+        case .denied(let code): self.init(code)
+        case .intake(let fault):
+            self.init(.unprocessableContent, "intake-refused", "The contact was not accepted; nothing was stored")
+            field = fault.field
+            problem = fault.problem.rawValue
+        case .generationMismatch:
+            self.init(
+                .preconditionFailed, "generation-mismatch", "The contact has changed",
+                detail: "read it again and repeat the request with its present ETag")
+        case .idempotencyConflict:
+            self.init(
+                .conflict, "idempotency-conflict", "This Idempotency-Key was used with another request",
+                detail: "use a new key for a new request")
+        case .notFound: self.init(.notFound, "not-found", "There is nothing here")
+        case .overloaded:
+            self.init(.serviceUnavailable, "overloaded", "Too many requests are waiting; nothing was released")
+            headers[.retryAfter] = "1"
+        case .logUnavailable, .clockWentBack:
+            self.init(
+                .serviceUnavailable, "access-log-unavailable",
+                "The access log cannot be written, so nothing was released")
+            headers[.retryAfter] = "2"
+        case .recordUnreadable, .storeCorrupt, .inconsistent, .cryptographyUnavailable:
+            self.init(.internalServerError, "internal", "Something failed here; nothing was released")
+        }
+    }
+
+    /// Denials. One wording for all that concerns the contact: nothing tells whether a contact exists.
+    private init(_ code: DenialCode) {
+        switch code {
+        case .proofReplayed: self.init(TokenError.invalidDPoPProof(.several))
+        case .tokenSpent, .tokenRevoked, .tokenExpired, .clientSuspended, .clientUnknown:
+            self.init(TokenError.invalidToken(.expired))
+        case .insufficientScope: self.init(TokenError.insufficientScope)
+        default:
+            self.init(.forbidden, "release-denied", "Release denied")
+            if code.disclosedToCaller { detail = code.rawValue.replacing("_", with: "-") }
+        }
+    }
+
+    private init(_ error: TokenError) {
+        switch error {
+        case .noCredentials: self.init(.unauthorized, "no-credentials", "This request needs an access token")
+        case .invalidToken: self.init(.unauthorized, "invalid-token", "The access token is not accepted")
+        case .invalidDPoPProof: self.init(.unauthorized, "invalid-dpop-proof", "The proof is not accepted")
+        case .useDPoPNonce:
+            self.init(
+                .unauthorized, "use-dpop-nonce", "The proof needs the nonce of DPoP-Nonce",
+                detail: "make a new proof with that nonce and send the request again")
+        case .insufficientScope:
+            self.init(.forbidden, "insufficient-scope", "The access token does not cover this request")
+        case .invalidClient: self.init(.unauthorized, "invalid-client", "The client is not accepted")
+        case .invalidRequest: self.init(.badRequest, "invalid-request", "The request is not of the form expected here")
+        case .invalidAuthorizationDetails:
+            self.init(.badRequest, "invalid-authorization-details", "The authorization details are not accepted")
+        case .unavailable:
+            self.init(.internalServerError, "internal", "Something failed here; nothing was released")
+        }
+        // RFC 9449 §7.1: a challenge that names the scheme and its algorithms, and the error where there is one.
+        if status == .unauthorized || error.code == "insufficient_scope" {
+            var challenge = "DPoP algs=\"ES256 Ed25519\""
+            if let code = error.code { challenge += ", error=\"\(code)\"" }
+            headers[.wwwAuthenticate] = challenge
+        }
+        if case .useDPoPNonce(let nonce) = error { headers[.dpopNonce] = nonce }
+    }
+}
+
+/// Errors of the token endpoint (RFC 6749 §5.2, RFC 9396 §5, RFC 9449 §8).
+struct TokenErrorReply {
+    let response: Response
+
+    init(_ error: any Error) {
+        var status = HTTPResponse.Status.badRequest
+        var code = "invalid_request"
+        var headers: HTTPFields = [:]
+        switch error {
+        case VaultError.token(let error):
+            switch error {
+            case .invalidClient:
+                status = .unauthorized
+                code = "invalid_client"
+            case .useDPoPNonce(let nonce):
+                code = "use_dpop_nonce"
+                headers[.dpopNonce] = nonce
+            case .unavailable:
+                status = .internalServerError
+                code = "server_error"
+            default: code = error.code ?? "invalid_request"
+            }
+        case VaultError.denied(let denial):
+            switch denial {
+            case .proofReplayed: code = "invalid_dpop_proof"
+            case .assertionReplayed, .clientSuspended, .clientUnknown:
+                status = .unauthorized
+                code = "invalid_client"
+            case .roleNotAllowed, .purposeNotRegistered: code = "unauthorized_client"
+            default: code = "invalid_authorization_details"
+            }
+        case VaultError.overloaded, VaultError.logUnavailable, VaultError.clockWentBack:
+            status = .serviceUnavailable
+            code = "temporarily_unavailable"
+            headers[.retryAfter] = "2"
+        case is RequestFault: code = "invalid_request"
+        default:
+            status = .internalServerError
+            code = "server_error"
+        }
+        headers[.contentType] = "application/json"
+        let body = JSONValue.object(JSONObject([("error", .string(code))])).canonicalBytes
+        response = Response(
+            status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+extension HTTPField.Name {
+    /// `DPoP` (RFC 9449 §4.1).
+    static let dpop = fieldName("DPoP")
+    /// `DPoP-Nonce` (RFC 9449 §8).
+    static let dpopNonce = fieldName("DPoP-Nonce")
+    /// `Request-Id`.
+    static let requestID = fieldName("Request-Id")
+    /// Position of the entry.
+    static let vaultLogIndex = fieldName("Vault-Log-Index")
+    /// `Idempotency-Key`.
+    static let idempotencyKey = fieldName("Idempotency-Key")
+
+    private static func fieldName(_ text: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(text) else { preconditionFailure("a literal field name: \(text)") }
+        return name
+    }
+}

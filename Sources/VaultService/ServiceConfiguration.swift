@@ -1,0 +1,148 @@
+// What an operator configures: `contact-vault.yaml`. Unknown keys are errors, secrets are never in it.
+
+public import ConfigurationFile
+import Foundation
+
+/// The service's configuration.
+public struct ServiceConfiguration: Sendable {
+    /// Where collection services connect.
+    public var data: Listener
+    /// Where health is asked; loopback by default.
+    public var control: Listener
+    /// The name of this instance in log entries.
+    public var instance: String
+
+    /// One address and how it is secured.
+    public struct Listener: Sendable {
+        /// Host, a name or an address.
+        public var host: String
+        /// Port; 0 picks one.
+        public var port: Int
+        /// Certificate chain and key; `nil` for plain HTTP.
+        public var tls: TLSFiles?
+        /// Whether TLS ends at a proxy in front, so that plain HTTP is served on an address that is not loopback.
+        public var isBehindTLSProxy: Bool
+
+        /// A listener.
+        public init(host: String, port: Int, tls: TLSFiles? = nil, isBehindTLSProxy: Bool = false) {
+            self.host = host
+            self.port = port
+            self.tls = tls
+            self.isBehindTLSProxy = isBehindTLSProxy
+        }
+
+        /// Whether the host is this machine alone.
+        public var isLoopback: Bool { ["127.0.0.1", "::1", "localhost"].contains(host) || host.hasPrefix("127.") }
+
+        /// Reads `HOST:PORT` or `[HOST]:PORT`; `nil` for anything else.
+        public static func address(_ text: String) -> (host: String, port: Int)? {
+            guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+                (0...65535).contains(port)
+            else { return nil }
+            var host = String(text[..<colon])
+            if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+            guard !host.isEmpty, !host.contains(" "), !host.contains("/") else { return nil }
+            return (host, port)
+        }
+    }
+
+    /// Paths of PEM files.
+    public struct TLSFiles: Sendable {
+        /// The certificate chain.
+        public var certificate: String
+        /// The private key.
+        public var key: String
+    }
+
+    /// The defaults: plain HTTP on loopback.
+    public init() {
+        data = Listener(host: "127.0.0.1", port: 8470)
+        control = Listener(host: "127.0.0.1", port: 8471)
+        instance = "vault-1"
+    }
+
+    /// Reads a configuration.
+    /// - Throws: `ConfigurationFault` naming file, line and key.
+    public init(text: String, file: String) throws(ConfigurationFault) {
+        self.init()
+        let root = try ConfigurationFile.parse(text: text, file: file)
+        if let instance = try root.optionalString("instance") {
+            guard !instance.isEmpty, instance.utf8.count <= 64,
+                instance.utf8.allSatisfy({
+                    (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || (0x41...0x5A).contains($0)
+                        || $0 == 0x2D || $0 == 0x5F
+                })
+            else { throw root.fault("use letters, digits, - and _, at most 64", key: "instance") }
+            self.instance = instance
+        }
+        if let node = try root.optionalMapping("data") { try Self.read(&data, node) }
+        if let node = try root.optionalMapping("control") { try Self.read(&control, node) }
+        try root.finish()
+    }
+
+    private static func read(_ listener: inout Listener, _ node: ConfigurationNode) throws(ConfigurationFault) {
+        if let text = try node.optionalString("listen") {
+            guard let address = Listener.address(text) else {
+                throw node.fault("write it as host:port, such as 127.0.0.1:8470", key: "listen")
+            }
+            (listener.host, listener.port) = address
+        }
+        if let tls = try node.optionalMapping("tls") {
+            listener.tls = TLSFiles(certificate: try tls.string("certificate"), key: try tls.string("key"))
+        }
+        if let isBehind = try node.optionalBool("behind_tls_proxy") { listener.isBehindTLSProxy = isBehind }
+    }
+
+    /// Whether every listener may be served as configured.
+    /// - Throws: ``ServiceError/plainHTTPOutsideLoopback(_:)``.
+    public func check() throws(ServiceError) {
+        for (name, listener) in [("data", data), ("control", control)]
+        where listener.tls == nil && !listener.isLoopback && !listener.isBehindTLSProxy {
+            throw .plainHTTPOutsideLoopback(name)
+        }
+    }
+
+    /// The commented file that `init` writes.
+    public static let template = """
+        # Configuration of contact-vault. Every key is optional; the values below are the defaults.
+        # Keys that are not known are errors. Secrets do not belong in here.
+
+        # The name of this instance in the access log.
+        instance: vault-1
+
+        # Where collection services connect. Plain HTTP is served on loopback only: give a certificate for any other
+        # address, or say that a proxy in front ends TLS.
+        data:
+          listen: 127.0.0.1:8470
+          # tls:
+          #   certificate: /etc/contact-vault/certificate.pem
+          #   key: /etc/contact-vault/key.pem
+          # behind_tls_proxy: false
+
+        # Health and readiness. Leave it on loopback.
+        control:
+          listen: 127.0.0.1:8471
+
+        """
+}
+
+/// Why the service does not start.
+public enum ServiceError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// A listener would serve plain HTTP to other machines.
+    case plainHTTPOutsideLoopback(String)
+    /// A certificate or key file does not load; the payload is the path from the configuration.
+    case tlsFile(String)
+    /// An address cannot be bound; the payload is the listener's name.
+    case bind(String)
+
+    /// What to do.
+    public var description: String {
+        switch self {
+        case .plainHTTPOutsideLoopback(let name):
+            "the \(name) listener is not on loopback and has no TLS: set \(name).tls.certificate and \(name).tls.key, "
+                + "or \(name).behind_tls_proxy: true if a proxy in front ends TLS"
+        case .tlsFile(let path): "cannot load \(path): it must be a PEM file that this user can read"
+        case .bind(let name): "cannot listen on the \(name) address: another process has it, or it is not ours"
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// What every request carries besides itself.
+
+import ContactModel
+import Hummingbird
+import Logging
+import NIOCore
+import Synchronization
+import VaultCrypto
+
+/// The context of a request: its id and Hummingbird's own.
+struct VaultRequestContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// The caller's `Request-Id` if it was well-formed, else ours. Entries and replies carry it.
+    var requestID: Reference
+
+    init(source: Source) {
+        coreContext = .init(source: source)
+        requestID = RequestID.placeholder
+    }
+
+    /// Bodies are bounded by their routes; this bounds what a route forgot.
+    var maxUploadSize: Int { Limits.requestBodyBytes }
+}
+
+/// Request ids.
+enum RequestID {
+    /// Stands until the first middleware has run.
+    static let placeholder = make()
+
+    /// A UUID of version 4 from the process's generator.
+    static func make() -> Reference {
+        let bytes = (try? SystemRandom().bytes(16)) ?? [UInt8](repeating: 0, count: 16)
+        var text: [UInt8] = []
+        let digits = Array("0123456789abcdef".utf8)
+        for (index, byte) in bytes.enumerated() {
+            if [4, 6, 8, 10].contains(index) { text.append(UInt8(ascii: "-")) }
+            var byte = byte
+            if index == 6 { byte = byte & 0x0F | 0x40 }
+            if index == 8 { byte = byte & 0x3F | 0x80 }
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        // 36 characters of the alphabet, never of a forbidden shape: the reference always exists.
+        return Reference(String(decoding: text, as: UTF8.self)) ?? fallback
+    }
+
+    private static let fallback: Reference = {
+        guard let reference = Reference("request") else { preconditionFailure("a literal reference") }
+        return reference
+    }()
+}
