@@ -113,11 +113,13 @@ let package = Package(
                 "StrictEncoding", "VaultAPI", "VaultCrypto",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),
@@ -156,6 +158,36 @@ let package = Package(
             ],
             swiftSettings: strictTests
         ),
+
+        // Tests, one target for each of ours.
+        .testTarget(name: "StrictEncodingTests", dependencies: ["StrictEncoding"], swiftSettings: strictTests),
+        .testTarget(
+            name: "ContactModelTests", dependencies: ["ContactModel", "StrictEncoding"], swiftSettings: strictTests),
+        .testTarget(
+            name: "VaultCryptoTests", dependencies: ["StrictEncoding", "VaultCrypto"], swiftSettings: strictTests),
+        .testTarget(
+            name: "ConfigurationFileTests", dependencies: ["ConfigurationFile"], swiftSettings: strictTests),
+        .testTarget(
+            name: "EnvelopeEncryptionTests",
+            dependencies: ["ContactModel", "EnvelopeEncryption", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "AccessTokenTests",
+            dependencies: ["AccessToken", "ContactModel", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "PurposePolicyTests",
+            dependencies: ["ConfigurationFile", "ContactModel", "PurposePolicy", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "AccessLogTests",
+            dependencies: ["AccessLog", "ContactModel", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strictTests
+        ),
+        .testTarget(name: "TidyTests", swiftSettings: strictTests),
     ],
     swiftLanguageModes: [.v6],
     cxxLanguageStandard: .cxx17

@@ -1,6 +1,7 @@
 // The service's own log: operations, not accesses. It takes codes and request ids and nothing else, so that no phone
 // number, name or token can get into it.
 
+import AccessToken
 import ContactModel
 import ContactVault
 public import Logging

@@ -40,7 +40,7 @@ final class ClientRegistry: Sendable {
 
 extension RegisteredClient {
     /// The registration as canonical JSON: public keys only.
-    var registration: [UInt8] {
+    package var registration: [UInt8] {
         var object = JSONObject([
             ("v", .integer(1)), ("id", .string(id.text)), ("agency", .string(agency.text)),
             ("kind", .string(kind.rawValue)),
@@ -55,7 +55,7 @@ extension RegisteredClient {
     }
 
     /// Reads what ``registration`` wrote; `nil` if it was not.
-    init?(registration: [UInt8]) {
+    package init?(registration: [UInt8]) {
         guard let object = (try? JSONValue.parse(registration))?.objectValue, object["v"]?.integerValue == 1,
             let id = object["id"]?.stringValue.flatMap({ Reference($0) }),
             let agency = object["agency"]?.stringValue.flatMap({ Reference($0) }),

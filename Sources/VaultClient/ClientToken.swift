@@ -1,0 +1,23 @@
+// A token in the hands of the client that may use it.
+
+public import ContactModel
+
+/// An access token with its end. It works only with proofs by the key that asked for it, and is not for logs all the
+/// same: its description and its reflection leave the token out.
+public struct ClientToken: Sendable, CustomStringConvertible, CustomReflectable {
+    /// The compact token, as the `Authorization` field carries it after `DPoP `.
+    public let compact: String
+    /// When the client should stop using it, by the client's clock: counted from before the request, so never too late.
+    public let expires: Timestamp
+
+    /// A token at hand.
+    public init(compact: String, expires: Timestamp) {
+        self.compact = compact
+        self.expires = expires
+    }
+
+    /// When it ends.
+    public var description: String { "token until \(expires)" }
+    /// Only the end.
+    public var customMirror: Mirror { Mirror(self, children: ["expires": expires]) }
+}

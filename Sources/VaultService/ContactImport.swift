@@ -1,0 +1,98 @@
+// NDJSON in, NDJSON out, one result a line, in memory that does not grow with the import.
+
+import ContactModel
+import ContactVault
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import VaultAPI
+
+/// An import that streams.
+struct ContactImport: Sendable {
+    let vault: Vault
+    let requestID: Reference
+
+    /// Lines that share one transaction.
+    static let linesPerTransaction = 256
+
+    /// Reads the body and answers line by line. The first lines are stored before the reply begins, so that a refused
+    /// token is a status and not a broken stream.
+    func respond(to request: Request, as caller: Caller) async throws -> Response {
+        var lines = NDJSONLines(request.body.makeAsyncIterator())
+        let first = try await lines.next(Self.linesPerTransaction)
+        let firstResults = try await store(first, from: 1, as: caller, isFirst: true)
+        let rest = UncheckedLines(lines)
+        return Response(
+            status: .ok, headers: [.contentType: "application/x-ndjson"],
+            body: ResponseBody { writer in
+                try await writer.write(ByteBuffer(bytes: firstResults))
+                var lines = rest.take()
+                var line = 1 + first.count
+                while true {
+                    let batch = try await lines.next(Self.linesPerTransaction)
+                    if batch.isEmpty { break }
+                    try await writer.write(
+                        ByteBuffer(bytes: try await store(batch, from: line, as: caller, isFirst: false)))
+                    line += batch.count
+                }
+                try await writer.finish(nil)
+            })
+    }
+
+    private func store(
+        _ lines: [[UInt8]], from first: Int, as caller: Caller, isFirst: Bool
+    ) async throws -> [UInt8] {
+        let results = try await vault.importContacts(lines, as: caller, requestID: requestID, isFirst: isFirst)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        var bytes: [UInt8] = []
+        for (offset, result) in results.enumerated() {
+            bytes += Array(try encoder.encode(ImportLineBody(result, line: first + offset)))
+            bytes.append(UInt8(ascii: "\n"))
+        }
+        return bytes
+    }
+}
+
+/// Splits a body into lines. A line longer than its limit is cut there, which makes it malformed, and its rest is dropped.
+struct NDJSONLines<Chunks: AsyncIteratorProtocol> where Chunks.Element == ByteBuffer {
+    private var chunks: Chunks
+    private var partial: [UInt8] = []
+    private var complete: ArraySlice<[UInt8]> = []
+    private var isAtEnd = false
+
+    init(_ chunks: Chunks) { self.chunks = chunks }
+
+    /// The next lines, at most `count`; none at the end. Empty lines are skipped.
+    mutating func next(_ count: Int) async throws -> [[UInt8]] {
+        while complete.count < count, !isAtEnd {
+            guard let chunk = try await chunks.next() else {
+                isAtEnd = true
+                if !partial.isEmpty { complete.append(partial) }
+                break
+            }
+            for byte in chunk.readableBytesView {
+                if byte == UInt8(ascii: "\n") {
+                    if !partial.isEmpty { complete.append(partial) }
+                    partial.removeAll(keepingCapacity: true)
+                } else if partial.count <= Limits.importLineBytes, byte != UInt8(ascii: "\r") {
+                    partial.append(byte)
+                }
+            }
+        }
+        let lines = Array(complete.prefix(count))
+        complete = complete.dropFirst(count)
+        return lines
+    }
+}
+
+/// Hands the reader of the body from the route to the writer of the reply: used once, by one task after the other.
+private final class UncheckedLines: @unchecked Sendable {
+    // Sendable holds because the value is taken exactly once, by the response writer, after the route has returned.
+    private var lines: NDJSONLines<RequestBody.AsyncIterator>
+
+    init(_ lines: NDJSONLines<RequestBody.AsyncIterator>) { self.lines = lines }
+
+    func take() -> NDJSONLines<RequestBody.AsyncIterator> { lines }
+}

@@ -1,0 +1,109 @@
+// Storing, replacing and looking at contacts, and what they said.
+
+import ContactModel
+import ContactVault
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import StrictEncoding
+import VaultAPI
+
+/// `/v1/contacts` and below, but for releases.
+struct ContactRoutes {
+    let vault: Vault
+
+    func add(to router: Router<VaultRequestContext>) {
+        router.post("/v1/contacts") { request, context in try await store(request, context) }
+        router.post("/v1/contacts/import") { request, context in
+            try await ContactImport(vault: vault, requestID: context.requestID).respond(
+                to: request, as: try request.verified(by: vault))
+        }
+        router.get("/v1/contacts/:contact") { request, context in try await view(request, context) }
+        router.put("/v1/contacts/:contact") { request, context in try await replace(request, context) }
+        router.put("/v1/contacts/:contact/consents/:purpose") { request, context in
+            try await consent(request, context)
+        }
+        router.delete("/v1/contacts/:contact/consents/:purpose") { request, context in
+            try await withdraw(request, context)
+        }
+        router.put("/v1/contacts/:contact/stop") { request, context in try await stop(request, context) }
+    }
+
+    private func store(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        let key = request.values(of: .idempotencyKey)
+        guard key.count <= 1, key.allSatisfy({ (1...255).contains($0.utf8.count) }) else {
+            throw RequestFault.bodyMalformed
+        }
+        // The token first: bodies of strangers are not read.
+        let caller = try request.verified(by: vault)
+        let stored = try await vault.storeContact(
+            json: try await request.bytes(upTo: Limits.requestBodyBytes), as: caller, requestID: context.requestID,
+            idempotencyKey: key.first)
+        return try .json(StoredContactBody(stored), status: .created).tagged(stored.generation)
+    }
+
+    private func view(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        let caller = try request.verified(by: vault)
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        let view = try await vault.contact(contact, as: caller, requestID: context.requestID)
+        return try .json(ContactBody(view)).tagged(view.generation)
+    }
+
+    private func replace(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        let caller = try request.verified(by: vault)
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        guard let generation = request.ifMatch else { throw RequestFault.preconditionRequired }
+        let stored = try await vault.replaceContact(
+            contact, json: try await request.bytes(upTo: Limits.requestBodyBytes), expecting: generation, as: caller,
+            requestID: context.requestID)
+        return try .json(StoredContactBody(stored)).tagged(stored.generation)
+    }
+
+    private func consent(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        let caller = try request.verified(by: vault)
+        guard let contact = context.contact, let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
+        else { throw RequestFault.pathMalformed }
+        let body = try await request.bytes(upTo: Limits.requestBodyBytes)
+        guard let object = (try? JSONValue.parse(body))?.objectValue else { throw RequestFault.bodyMalformed }
+        let consent: ConsentIntake
+        do { consent = try ConsentIntake(purpose: purpose, members: object) } catch {
+            throw VaultError.intake(error)
+        }
+        try await vault.giveConsent(consent, of: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+
+    private func withdraw(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        let caller = try request.verified(by: vault)
+        guard let contact = context.contact, let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
+        else { throw RequestFault.pathMalformed }
+        try await vault.withdrawConsent(to: purpose, of: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+
+    private func stop(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        let caller = try request.verified(by: vault)
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        try await vault.stop(contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+}
+
+extension Response {
+    /// With the generation as a strong entity tag.
+    fileprivate func tagged(_ generation: UInt64) -> Response {
+        var response = self
+        response.headers[.eTag] = "\"\(generation)\""
+        return response
+    }
+}
+
+extension Request {
+    /// The generation of `If-Match`, one strong entity tag; `nil` for anything else.
+    fileprivate var ifMatch: UInt64? {
+        let values = values(of: .ifMatch)
+        guard values.count == 1, let tag = values.first, tag.hasPrefix("\""), tag.hasSuffix("\""), tag.count > 2
+        else { return nil }
+        return UInt64(tag.dropFirst().dropLast())
+    }
+}

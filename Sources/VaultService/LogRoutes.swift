@@ -1,0 +1,64 @@
+// The access log for everyone (checkpoint, consistency) and for its readers (entries, proofs).
+
+import AccessLog
+import ContactModel
+import ContactVault
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import StrictEncoding
+import VaultAPI
+
+/// `/v1/log` and below.
+struct LogRoutes {
+    let vault: Vault
+
+    func add(to router: Router<VaultRequestContext>) {
+        router.get("/v1/log/checkpoint") { _, _ -> Response in
+            guard let checkpoint = vault.latestCheckpoint else { throw VaultError.notFound }
+            return .text(checkpoint.note)
+        }
+        router.get("/v1/log/consistency") { request, _ -> Response in
+            guard let from = request.uri.queryParameters.get("from").flatMap({ UInt64($0) }),
+                let to = request.uri.queryParameters.get("to").flatMap({ UInt64($0) })
+            else { throw RequestFault.bodyMalformed }
+            let proof = try await vault.consistencyProof(from: from, to: to)
+            return .text(proof.map { Base64.encode($0) + "\n" }.joined())
+        }
+        router.get("/v1/log/entries/:index/proof") { request, context -> Response in
+            let caller = try request.verified(by: vault)
+            guard let index = context.parameters.get("index").flatMap({ UInt64($0) }) else {
+                throw RequestFault.pathMalformed
+            }
+            return .text(try await vault.proof(of: index, as: caller, requestID: context.requestID).proof.text)
+        }
+        router.get("/v1/log/entries") { request, context -> Response in
+            let caller = try request.verified(by: vault)
+            return try .json(
+                try await page(request.uri.queryParameters, as: caller, requestID: context.requestID))
+        }
+    }
+
+    /// A page of entries by `from` and `limit`.
+    func page(
+        _ parameters: Parameters, as caller: Caller, requestID: Reference
+    ) async throws -> LogPageBody {
+        let from = parameters.get("from").map { UInt64($0) } ?? 0
+        let limit = parameters.get("limit").map { UInt64($0) } ?? 100
+        guard let from, let limit, (1...1000).contains(limit), from < UInt64(Int64.max) else {
+            throw RequestFault.bodyMalformed
+        }
+        let entries = try await vault.entries(from..<from + limit, as: caller, requestID: requestID)
+        let next = entries.count == Int(limit) ? from + limit : nil
+        return LogPageBody(entries: try entries.map { try LogEntryBody($0) }, next: next)
+    }
+}
+
+extension Response {
+    /// A plain-text reply.
+    static func text(_ text: String) -> Response {
+        Response(
+            status: .ok, headers: [.contentType: "text/plain; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}

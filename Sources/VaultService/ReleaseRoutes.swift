@@ -1,0 +1,98 @@
+// The release: `POST /v1/contacts/{contact}/actions/{action}`.
+
+import ContactModel
+import ContactVault
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import StrictEncoding
+import VaultCrypto
+
+/// The main job.
+struct ReleaseRoutes {
+    let vault: Vault
+
+    func add(to router: Router<VaultRequestContext>) {
+        router.post("/v1/contacts/:contact/actions/:action") { request, context in
+            try await release(request, context)
+        }
+    }
+
+    private func release(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        // Nothing in the body could decide anything, so nothing is read from it.
+        guard try await request.bytes(upTo: 2).isEmpty else { throw RequestFault.bodyMalformed }
+        let caller = try request.verified(by: vault)
+        guard case .client(let access) = caller, let contact = context.contact,
+            let action = context.parameters.get("action").flatMap({ Action($0) })
+        else { throw RequestFault.pathMalformed }
+        let release = try await vault.release(contact, to: action, access: access, requestID: context.requestID)
+        return Response(
+            status: .ok,
+            headers: [.contentType: "application/json", .vaultLogIndex: String(release.receipt.index)],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: release.json)))
+    }
+}
+
+extension VaultRequestContext {
+    /// The contact of the path, `nil` if it is none.
+    var contact: ContactID? { parameters.get("contact").flatMap { ContactID($0) } }
+}
+
+extension Release {
+    /// The reply's body. Values go from their secrets into this buffer and nowhere else.
+    fileprivate borrowing func jsonWriter() -> JSONWriter {
+        var json = JSONWriter(capacity: 512)
+        json.append(raw: "{\"release\":")
+        json.append(id.description)
+        json.append(raw: ",\"contact\":")
+        json.append(contact.description)
+        json.append(raw: ",\"action\":")
+        json.append(action.text)
+        json.append(raw: ",\"form\":")
+        json.append(form.rawValue)
+        json.append(raw: ",\"fields\":{")
+        var isFirst = true
+        Self.append(name, as: "name", to: &json, &isFirst)
+        Self.append(phone, as: "phone", to: &json, &isFirst)
+        Self.append(relation, as: "relation", to: &json, &isFirst)
+        json.append(raw: "},\"uses_remaining\":")
+        json.append(usesRemaining)
+        json.append(raw: ",\"not_after\":")
+        json.append(notAfter.description)
+        json.append(raw: ",\"receipt\":{\"index\":")
+        json.append(Int64(receipt.index))
+        json.append(raw: ",\"leaf_hash\":")
+        json.append(Base64.encode(receipt.leafHash))
+        json.append(raw: ",\"checkpoint_after\":")
+        json.append(receipt.checkpointAfter.description)
+        json.append(raw: "}}")
+        return json
+    }
+
+    /// The bytes of the reply's body.
+    var json: [UInt8] { jsonWriter().bytes }
+
+    private static func append(
+        _ value: borrowing SecretBytes?, as name: String, to json: inout JSONWriter, _ isFirst: inout Bool
+    ) {
+        switch value {
+        case .some(let secret):
+            if !isFirst { json.append(raw: ",") }
+            isFirst = false
+            json.append(name)
+            json.append(raw: ":\"")
+            secret.reveal { bytes in
+                for index in bytes.indices { json.appendEscaped(bytes[index]) }
+            }
+            json.append(raw: "\"")
+        case .none: break
+        }
+    }
+}
+
+extension EntryReceipt {
+    /// A checkpoint signed after this moment covers the entry.
+    var checkpointAfter: Timestamp {
+        Timestamp(milliseconds: time.milliseconds + Limits.checkpointMilliseconds)
+    }
+}

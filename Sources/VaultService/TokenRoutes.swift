@@ -1,0 +1,131 @@
+// The token endpoint, the server's metadata and its key set.
+
+import AccessToken
+import ContactModel
+import ContactVault
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import StrictEncoding
+import VaultAPI
+
+/// `/.well-known/oauth-authorization-server`, `/oauth2/jwks`, `/oauth2/token`.
+struct TokenRoutes {
+    let vault: Vault
+    let log: ServiceLog
+
+    func add(to router: Router<VaultRequestContext>) {
+        router.get("/.well-known/oauth-authorization-server") { _, _ in try metadata() }
+        router.get("/oauth2/jwks") { _, _ in keySet() }
+        router.post("/oauth2/token") { request, context in await token(request, context) }
+    }
+
+    private func metadata() throws -> Response {
+        try .json(
+            ServerMetadataBody(
+                issuer: vault.identity.issuer, algorithms: ["ES256", "Ed25519"],
+                authorizationDetailsTypes: [
+                    "access_log", "contact_access", "contact_intake", "contact_management", "key_management",
+                ]))
+    }
+
+    private func keySet() -> Response {
+        .json(bytes: PublicJWK.keySet(vault.tokenKeys).canonicalBytes, type: "application/jwk-set+json")
+    }
+
+    private func token(_ request: Request, _ context: VaultRequestContext) async -> Response {
+        do {
+            let form = try await TokenForm(request)
+            let issued = try await vault.grantToken(
+                TokenRequest(
+                    assertion: form.assertion, clientID: form.clientID, authorizationDetails: form.details,
+                    proof: request.values(of: .dpop), requestID: context.requestID))
+            return try .json(
+                TokenBody(
+                    accessToken: issued.compact,
+                    expiresIn: issued.claims.expires.seconds - issued.claims.issuedAt.seconds))
+        } catch {
+            let response = TokenErrorReply(error).response
+            log.failure(error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
+            return response
+        }
+    }
+}
+
+/// The form of a token request. Each parameter at most once, no others than these (RFC 6749 §3.2).
+private struct TokenForm {
+    let assertion: [UInt8]
+    let details: [UInt8]
+    let clientID: String?
+
+    private static let names: Set<String> = [
+        "grant_type", "client_assertion_type", "client_assertion", "authorization_details", "client_id",
+    ]
+
+    init(_ request: Request) async throws {
+        guard let type = request.headers[.contentType], type.lowercased().hasPrefix("application/x-www-form-urlencoded")
+        else { throw RequestFault.unsupportedMediaType }
+        let limit = Limits.tokenBytes + 3 * Limits.authorizationDetailsBytes + 1024
+        let body = try await request.bytes(upTo: limit)
+        var values: [String: [UInt8]] = [:]
+        for pair in body.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false) {
+            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, let name = Self.decode(parts[0]), let value = Self.decode(parts[1]) else {
+                throw RequestFault.bodyMalformed
+            }
+            let key = String(decoding: name, as: UTF8.self)
+            guard Self.names.contains(key), values.updateValue(value, forKey: key) == nil else {
+                throw RequestFault.bodyMalformed
+            }
+        }
+        guard values["grant_type"] == Array("client_credentials".utf8),
+            values["client_assertion_type"] == Array(ClientAssertion.assertionType.utf8),
+            let assertion = values["client_assertion"], let details = values["authorization_details"]
+        else { throw RequestFault.bodyMalformed }
+        self.assertion = assertion
+        self.details = details
+        clientID = values["client_id"].map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+        var decoded: [UInt8] = []
+        decoded.reserveCapacity(text.count)
+        var index = text.startIndex
+        while index < text.endIndex {
+            switch text[index] {
+            case UInt8(ascii: "+"):
+                decoded.append(0x20)
+                index += 1
+            case UInt8(ascii: "%"):
+                guard index + 2 < text.endIndex,
+                    let byte = Hex.decode(String(decoding: text[index + 1...index + 2], as: UTF8.self))?.first
+                else { return nil }
+                decoded.append(byte)
+                index += 3
+            case let byte:
+                decoded.append(byte)
+                index += 1
+            }
+        }
+        return decoded
+    }
+}
+
+extension Response {
+    /// A JSON reply from a body type.
+    static func json(_ body: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return .json(bytes: Array(try encoder.encode(body)), status: status)
+    }
+
+    /// A reply from bytes that are JSON.
+    static func json(
+        bytes: [UInt8], type: String = "application/json", status: HTTPResponse.Status = .ok
+    ) -> Response {
+        Response(
+            status: status, headers: [.contentType: type],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+}

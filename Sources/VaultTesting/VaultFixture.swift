@@ -1,0 +1,153 @@
+// A real vault in a folder of its own: the embedded store, fresh keys in memory, a policy, a clock.
+
+public import AccessLog
+import AccessToken
+public import ContactModel
+public import ContactVault
+public import EnvelopeEncryption
+import PurposePolicy
+import SQLiteStore
+public import VaultCrypto
+
+/// A vault for tests and measurements, with nothing in it replaced but, if wanted, the clock.
+public final class VaultFixture: Sendable {
+    /// Where its files are; removed with the last user.
+    public let folder: TemporaryFolder
+    /// Its keys. They exist in memory alone.
+    public let keyring: Keyring
+    /// The store as the vault has it.
+    public let store: any VaultStore
+    /// The vault.
+    public let vault: Vault
+    /// The clock of vault and store.
+    public let clock: @Sendable () -> Timestamp
+    private let random: any RandomSource
+    private let wrapping: @Sendable (any VaultStore) -> any VaultStore
+
+    /// Issuer of every fixture's vault.
+    public static let issuer = "https://vault.example"
+    /// Name of the store's file in the folder.
+    public static let storeName = "vault.sqlite"
+
+    /// Path of the store's file.
+    public var storePath: String { folder.file(Self.storeName) }
+
+    private init(
+        folder: TemporaryFolder, keyring: Keyring, store: any VaultStore, vault: Vault,
+        clock: @escaping @Sendable () -> Timestamp, random: any RandomSource,
+        wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore
+    ) {
+        self.folder = folder
+        self.keyring = keyring
+        self.store = store
+        self.vault = vault
+        self.clock = clock
+        self.random = random
+        self.wrapping = wrapping
+    }
+
+    /// Makes a vault and opens it.
+    /// - Parameters:
+    ///   - policy: the policy's YAML text.
+    ///   - clock: the clock of vault and store, such as a ``FixedClock``'s `reading`.
+    ///   - random: where keys, nonces and identifiers come from.
+    ///   - wrapping: what to put around the store, such as a ``FaultInjectingStore``.
+    public static func make(
+        policy: String = VaultFixture.policy(uses: 1), clock: @escaping @Sendable () -> Timestamp = Vault.systemClock,
+        random: any RandomSource = SystemRandom(),
+        wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore = { $0 }
+    ) async throws -> VaultFixture {
+        guard let tenant = TenantID(bytes: try random.bytes(16)) else { throw FixtureFault.malformed("tenant") }
+        let keyring = try Keyring.make(tenant: tenant, random: random, now: clock())
+        let folder = try TemporaryFolder()
+        let store = wrapping(
+            try SQLiteStore.open(path: folder.file(storeName), create: true, clock: clock))
+        try await Vault.create(
+            in: store, keyring: keyring, issuer: issuer, policy: policy, instance: try instance(), random: random)
+        return VaultFixture(
+            folder: folder, keyring: keyring, store: store,
+            vault: try await Vault.open(
+                store: store, keyring: keyring, instance: try instance(), random: random, clock: clock),
+            clock: clock, random: random, wrapping: wrapping)
+    }
+
+    /// The demonstration policy (no hours, no caps) with another number of uses for each token.
+    public static func policy(uses: Int) -> String {
+        StarterPolicy.demonstrationPolicy.replacing("uses: 1}", with: "uses: \(uses)}")
+    }
+
+    private static func instance() throws -> Reference {
+        guard let instance = Reference("fixture-1") else { throw FixtureFault.malformed("instance") }
+        return instance
+    }
+
+    /// Opens the same files again. The vault must be closed, or its store.
+    public func reopened() async throws -> VaultFixture {
+        let store = wrapping(try SQLiteStore.open(path: storePath, clock: clock))
+        return VaultFixture(
+            folder: folder, keyring: keyring, store: store,
+            vault: try await Vault.open(
+                store: store, keyring: keyring, instance: try Self.instance(), random: random, clock: clock),
+            clock: clock, random: random, wrapping: wrapping)
+    }
+
+    /// A fresh request id.
+    public func requestID() throws -> Reference {
+        let number = try random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        guard let id = Reference("rq_" + String(number, radix: 36)) else { throw FixtureFault.malformed("request id") }
+        return id
+    }
+
+    // MARK: Clients and contacts
+
+    /// Makes a key and registers a client with it.
+    public func registerClient(
+        _ name: String = "dialer-1", kind: ClientKind = .gateway, roles: Set<Role> = [.collection],
+        agency: String = "ag_north", portfolios: [String] = [], purposes: [String] = [],
+        algorithm: SignatureAlgorithm = .es256
+    ) async throws -> FixtureClient {
+        guard let id = Reference(name), let agency = Reference(agency) else { throw FixtureFault.malformed("client") }
+        let key = PrivateJWK(try SigningKey(generating: algorithm))
+        let registration = RegisteredClient(
+            id: id, agency: agency, kind: kind, roles: roles, keys: [key.publicJWK],
+            portfolios: Set(portfolios.compactMap { Reference($0) }), purposes: Set(purposes.compactMap { Purpose($0) }))
+        try await vault.registerClient(registration, requestID: try requestID())
+        return FixtureClient(vault: vault, registration: registration, key: key, clock: clock, random: random)
+    }
+
+    /// Stores a contact on the operator's word.
+    public func store(_ contact: InventedContact = .ouyang) async throws -> ContactID {
+        try await vault.storeContact(json: contact.json, as: .localOperator, requestID: try requestID()).contact
+    }
+
+    /// Stores many numbered contacts on the operator's word, 200 a transaction.
+    public func store(numbered numbers: Range<Int>) async throws -> [ContactID] {
+        var contacts: [ContactID] = []
+        var first = numbers.lowerBound
+        while first < numbers.upperBound {
+            let last = min(first + 200, numbers.upperBound)
+            let results = try await vault.importContacts(
+                (first..<last).map { InventedContact.numbered($0).json }, as: .localOperator,
+                requestID: try requestID(), isFirst: true)
+            contacts += try results.map { try $0.get().contact }
+            first = last
+        }
+        return contacts
+    }
+
+    // MARK: The log
+
+    /// Every leaf of the log as it is stored. Reads beside the vault, so it adds no entry.
+    public func leaves() async throws -> [[UInt8]] {
+        try await store.read { reader in try reader.logLeaves(0..<(try reader.logHead().size)) }
+    }
+
+    /// Every entry of the log, decoded.
+    public func entries() async throws -> [LogEntry] { try await leaves().map { try LogEntry(decoding: $0) } }
+
+    /// Recomputes the whole log with nothing but its public key.
+    @discardableResult
+    public func verifyLog() async throws -> VerifiedLog {
+        try await LogVerification.run(store, verifier: try NoteVerifier(verifierKey: vault.logVerifierKey))
+    }
+}

@@ -1,0 +1,192 @@
+// The operator's own intake and looks, logged like any other.
+
+import ArgumentParser
+import ContactModel
+import Foundation
+import VaultAPI
+
+struct ContactsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "contacts",
+        abstract: "Store and look at contacts.",
+        discussion: "Example: contact-vault contacts import contacts.ndjson",
+        subcommands: [ContactsAdd.self, ContactsImport.self, ContactsShow.self, ContactsStop.self])
+}
+
+struct ContactsAdd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add", abstract: "Store one contact from a JSON file.",
+        discussion: "Example: contact-vault contacts add contact.json")
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "File in the intake format; - reads standard input.")
+    var file: String
+
+    func run() async throws {
+        let json = try LineFile.bytes(file, limit: Limits.requestBodyBytes)
+        let session = try await options.folder.session(passphrase)
+        let stored = try await session.store(json: json)
+        try await session.close()
+        Terminal.result("\(stored.contact)\t\(stored.phone)")
+    }
+}
+
+struct ContactsImport: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import", abstract: "Store contacts from an NDJSON file, one a line.",
+        discussion: """
+            Lines that are not acceptable are reported by number and field and nothing of them is stored; the others are \
+            stored all the same. The exit code is 1 if any line was refused.
+
+            Example: contact-vault contacts import contacts.ndjson
+            """)
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "File with one contact a line; - reads standard input.")
+    var file: String
+
+    @Flag(help: "Print JSON Lines.")
+    var json = false
+
+    func run() async throws {
+        let lines = try LineFile(file)
+        let session = try await options.folder.session(passphrase)
+        var stored = 0
+        var refused = 0
+        while let batch = lines.next(1024) {
+            let results = try await session.importLines(batch.map(\.bytes), from: 1)
+            for (line, result) in zip(batch, results) {
+                let placed = ImportLineBody(
+                    line: line.number, contact: result.contact, phone: result.phone, field: result.field,
+                    problem: result.problem)
+                if result.contact == nil { refused += 1 } else { stored += 1 }
+                try print(placed)
+            }
+        }
+        try await session.close()
+        Terminal.message("stored \(stored), refused \(refused)")
+        if refused > 0 { throw ExitCode(1) }
+    }
+
+    private func print(_ result: ImportLineBody) throws {
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys]
+            Terminal.result(String(decoding: try encoder.encode(result), as: UTF8.self))
+        } else if let contact = result.contact, let phone = result.phone {
+            Terminal.result("\(contact)\t\(phone)")
+        } else {
+            Terminal.message(
+                "line \(result.line): \(result.field ?? "contact"): \(result.problem ?? "not accepted")")
+        }
+    }
+}
+
+struct ContactsShow: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show", abstract: "Show a contact without its personal fields; the look is logged.",
+        discussion: "Example: contact-vault contacts show ct_…")
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "The contact, ct_….")
+    var contact: String
+
+    func run() async throws {
+        let id = try Self.contact(contact)
+        let session = try await options.folder.session(passphrase)
+        let body = try await session.contact(id)
+        try await session.close()
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        Terminal.result(String(decoding: try encoder.encode(body), as: UTF8.self))
+    }
+
+    static func contact(_ text: String) throws -> ContactID {
+        guard let id = ContactID(text) else {
+            throw ValidationError("a contact is written ct_ and 22 characters")
+        }
+        return id
+    }
+}
+
+struct ContactsStop: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stop", abstract: "Set a contact's stop flag, for good.",
+        discussion: "Example: contact-vault contacts stop ct_…")
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "The contact, ct_….")
+    var contact: String
+
+    func run() async throws {
+        let id = try ContactsShow.contact(contact)
+        let session = try await options.folder.session(passphrase)
+        try await session.stop(id)
+        try await session.close()
+        Terminal.message("stopped \(id)")
+    }
+}
+
+/// A file read line by line.
+final class LineFile {
+    /// A line with its number, from 1.
+    struct Line {
+        let number: Int
+        let bytes: [UInt8]
+    }
+
+    private let handle: FileHandle
+    private var buffer: [UInt8] = []
+    private var number = 0
+    private var isAtEnd = false
+
+    init(_ path: String) throws { handle = try Self.open(path) }
+
+    /// The next lines, at most `count`; `nil` at the end. Empty lines are counted and skipped.
+    func next(_ count: Int) -> [Line]? {
+        var lines: [Line] = []
+        while lines.count < count, let bytes = line() {
+            number += 1
+            if !bytes.isEmpty { lines.append(Line(number: number, bytes: bytes)) }
+        }
+        return lines.isEmpty ? nil : lines
+    }
+
+    private func line() -> [UInt8]? {
+        while true {
+            if let end = buffer.firstIndex(of: 0x0A) {
+                let line = Array(buffer[..<end])
+                buffer.removeFirst(end + 1)
+                return line
+            }
+            if isAtEnd {
+                defer { buffer = [] }
+                return buffer.isEmpty ? nil : buffer
+            }
+            let chunk = handle.readData(ofLength: 64 * 1024)
+            if chunk.isEmpty { isAtEnd = true }
+            buffer += Array(chunk)
+        }
+    }
+
+    /// A whole small file.
+    static func bytes(_ path: String, limit: Int) throws -> [UInt8] {
+        let data = try open(path).readData(ofLength: limit + 1)
+        guard data.count <= limit else { throw CommandFailure("\(path) is larger than \(limit) bytes") }
+        return Array(data)
+    }
+
+    private static func open(_ path: String) throws -> FileHandle {
+        if path == "-" { return .standardInput }
+        guard let handle = FileHandle(forReadingAtPath: path) else { throw CommandFailure("cannot read \(path)") }
+        return handle
+    }
+}

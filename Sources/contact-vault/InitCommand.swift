@@ -1,0 +1,98 @@
+// Makes a vault. Everything is made beside the folder and moved there at the end: a failure leaves no half a vault.
+
+import AccessLog
+import ArgumentParser
+import ContactModel
+import ContactVault
+import EnvelopeEncryption
+import Foundation
+import PurposePolicy
+import SQLiteStore
+import VaultCrypto
+import VaultService
+
+struct InitCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Make a vault.",
+        discussion: """
+            Writes root key, keyring, policy, configuration and an empty store into the folder, which must not hold a \
+            vault. With --development the root key is not sealed by a passphrase and the demonstration policy is used.
+
+            Example: contact-vault init --issuer https://vault.example --passphrase-file /run/secrets/passphrase
+            """)
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Flag(help: "Make an unsealed root key and use the demonstration policy. For trying things, with invented people.")
+    var development = false
+
+    @Option(help: "Origin under which clients reach the vault; tokens and proofs name it.")
+    var issuer = "http://127.0.0.1:8470"
+
+    @Option(help: "Policy file to use instead of the starter catalogue.")
+    var policy: String?
+
+    func run() async throws {
+        let folder = options.folder
+        if FileManager.default.fileExists(atPath: folder.path) {
+            guard try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty else {
+                throw CommandFailure("\(folder.path) is not empty: name another folder; nothing was changed")
+            }
+            try FileManager.default.removeItem(atPath: folder.path)
+        }
+        let staging = VaultFolder(path: folder.path + ".new-\(ProcessInfo.processInfo.processIdentifier)")
+        try FileManager.default.createDirectory(
+            atPath: staging.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        do {
+            try await make(in: staging)
+            try FileManager.default.moveItem(atPath: staging.path, toPath: folder.path)
+        } catch {
+            try? FileManager.default.removeItem(atPath: staging.path)
+            throw error
+        }
+        Terminal.message("made a vault in \(folder.path) for \(issuer)")
+        if development {
+            Terminal.message(
+                """
+                warning: DEVELOPMENT VAULT. Its root key is not sealed: whoever reads the folder reads every number. \
+                Use it with invented people only.
+                """)
+        }
+        Terminal.result(try VaultFolder.read(folder.logKey).trimmingCharacters(in: .newlines))
+    }
+
+    private func make(in folder: VaultFolder) async throws {
+        let random = SystemRandom()
+        let text: String
+        if let policy {
+            text = try VaultFolder.read(policy)
+        } else {
+            text = development ? StarterPolicy.demonstrationPolicy : StarterPolicy.starterCatalogue
+        }
+        let policyName = policy.map { ($0 as NSString).lastPathComponent } ?? "policy.yaml"
+        _ = try Policy.parse(text: text, file: policyName)
+
+        let root: RootKeyFile
+        if development {
+            root = try RootKeyFile.createUnsealed(at: folder.rootKey, random: random)
+        } else {
+            root = try RootKeyFile.create(at: folder.rootKey, passphrase: passphrase.read(), random: random)
+        }
+        guard let tenant = TenantID(bytes: try random.bytes(16)), let instance = Reference("init") else {
+            throw CommandFailure("no random bytes")
+        }
+        let keyring = try Keyring.make(tenant: tenant, random: random, now: SQLiteStore.systemClock())
+        try KeyringFile(folder.keyring).store(keyring, root: root, random: random)
+        try VaultFolder.write(text, to: folder.policy)
+        try VaultFolder.write(ServiceConfiguration.template, to: folder.configuration)
+
+        let store = try SQLiteStore.open(path: folder.store, create: true)
+        try await Vault.create(
+            in: store, keyring: keyring, issuer: issuer, policy: text, file: policyName, instance: instance)
+        let vault = try await Vault.open(store: store, keyring: keyring, instance: instance)
+        try VaultFolder.write(vault.logVerifierKey + "\n", to: folder.logKey)
+        try await vault.close()
+    }
+}

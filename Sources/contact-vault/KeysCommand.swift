@@ -1,0 +1,30 @@
+// Keys at the terminal: what there is, never what they are.
+
+import ArgumentParser
+import EnvelopeEncryption
+import Foundation
+
+struct KeysCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keys",
+        abstract: "Look at the keyring.",
+        discussion: "Example: contact-vault keys list",
+        subcommands: [KeysList.self])
+}
+
+struct KeysList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List key versions with state and age; never a secret.",
+        discussion: "Example: contact-vault keys list")
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    func run() async throws {
+        try options.folder.requireVault()
+        for key in try options.folder.loadKeyring(passphrase).keys {
+            Terminal.result(
+                "\(key.reference)\t\(key.state)\tmade \(key.created)")
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// The service.
+
+import ArgumentParser
+import ContactVault
+import Foundation
+import Logging
+import VaultService
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve a vault until SIGTERM or SIGINT.",
+        discussion: """
+            The first line on standard output names the addresses that accept requests. Plain HTTP is served on \
+            loopback only; see contact-vault.yaml for TLS.
+
+            Example: contact-vault serve --listen 127.0.0.1:8470
+            """)
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Option(help: "Address for collection services, HOST:PORT; port 0 picks one.")
+    var listen: String?
+
+    @Option(help: "Address for health and readiness, HOST:PORT.")
+    var control: String?
+
+    @Flag(help: "Serve plain HTTP on an address that is not loopback, because a proxy in front ends TLS.")
+    var behindTlsProxy = false
+
+    @Option(help: "Least level of messages on standard error: debug, info, notice, warning, error.")
+    var logLevel = "notice"
+
+    func run() async throws {
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw ValidationError("--log-level: use debug, info, notice, warning or error")
+        }
+        let folder = options.folder
+        try folder.requireVault()
+        var configuration = try folder.loadConfiguration()
+        try Self.override(&configuration.data, with: listen, option: "--listen")
+        try Self.override(&configuration.control, with: control, option: "--control")
+        if behindTlsProxy { configuration.data.isBehindTLSProxy = true }
+        try configuration.check()
+
+        let vault = try await folder.open(passphrase, instance: configuration.instance)
+        var logger = Logger(label: "contact-vault", factory: { StreamLogHandler.standardError(label: $0) })
+        logger.logLevel = level
+        let server = VaultServer(
+            vault: vault, configuration: configuration, operatorSocket: folder.operatorSocket, logger: logger)
+        do {
+            try await server.run { addresses in
+                Terminal.result("listening data=\(addresses.data) control=\(addresses.control)")
+            }
+        } catch let error as ServiceError {
+            throw error
+        } catch {
+            throw CommandFailure(
+                "the service stopped: an address cannot be bound, or a part of it failed (\(type(of: error)))")
+        }
+    }
+
+    private static func override(
+        _ listener: inout ServiceConfiguration.Listener, with text: String?, option: String
+    ) throws {
+        guard let text else { return }
+        guard let address = ServiceConfiguration.Listener.address(text) else {
+            throw ValidationError("\(option): write it as HOST:PORT, such as 127.0.0.1:8470")
+        }
+        (listener.host, listener.port) = address
+    }
+}

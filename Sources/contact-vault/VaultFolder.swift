@@ -1,0 +1,135 @@
+// The vault's folder: which files it has and how a vault is opened from it.
+
+import AccessLog
+import ArgumentParser
+import ContactModel
+import ContactVault
+import EnvelopeEncryption
+import Foundation
+import SQLiteStore
+import VaultCrypto
+import VaultService
+
+/// `--data`, in every command that concerns a vault.
+struct DataOptions: ParsableArguments {
+    @Option(help: "The vault's folder (environment: CONTACT_VAULT_DATA).")
+    var data: String = ProcessInfo.processInfo.environment["CONTACT_VAULT_DATA"] ?? "./var"
+
+    var folder: VaultFolder { VaultFolder(path: data) }
+}
+
+/// Where the passphrase of a sealed root key comes from: never the command line, never the environment.
+struct PassphraseOptions: ParsableArguments {
+    @Option(help: "Read the root key's passphrase from this file; a final newline is dropped.")
+    var passphraseFile: String?
+
+    @Option(help: "Read the root key's passphrase from this open file descriptor.")
+    var passphraseFd: Int32?
+
+    /// Name of the systemd credential that is used when no option is given.
+    static let credential = "contact-vault-passphrase"
+
+    func validate() throws {
+        if passphraseFile != nil, passphraseFd != nil {
+            throw ValidationError("give --passphrase-file or --passphrase-fd, not both")
+        }
+    }
+
+    /// Reads it.
+    func read() throws -> SecretBytes {
+        var bytes: Data?
+        if let descriptor = passphraseFd {
+            bytes = try? FileHandle(fileDescriptor: descriptor).read(upToCount: Self.limit)
+        } else if let path = passphraseFile {
+            bytes = try? Self.handle(path).read(upToCount: Self.limit)
+        } else if let folder = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] {
+            bytes = try? Self.handle(folder + "/" + Self.credential).read(upToCount: Self.limit)
+        } else {
+            throw CommandFailure(
+                "the root key is sealed: give --passphrase-file, --passphrase-fd or the systemd credential "
+                    + Self.credential)
+        }
+        guard var passphrase = bytes, passphrase.count < Self.limit else {
+            throw CommandFailure("the passphrase cannot be read, or is longer than 1,023 bytes")
+        }
+        if passphrase.last == 0x0A { passphrase.removeLast() }
+        guard !passphrase.isEmpty else { throw CommandFailure("the passphrase is empty") }
+        defer { passphrase.resetBytes(in: 0..<passphrase.count) }
+        return SecretBytes(copying: passphrase)
+    }
+
+    private static let limit = 1024
+
+    private static func handle(_ path: String) throws -> FileHandle {
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw CommandFailure("the passphrase file cannot be read")
+        }
+        return handle
+    }
+}
+
+/// The files of a vault.
+struct VaultFolder: Sendable {
+    let path: String
+
+    var configuration: String { path + "/contact-vault.yaml" }
+    var policy: String { path + "/policy.yaml" }
+    var rootKey: String { path + "/root.key" }
+    var keyring: String { path + "/keyring" }
+    var store: String { path + "/vault.sqlite" }
+    var logKey: String { path + "/log.vkey" }
+    var operatorSocket: String { path + "/operator.sock" }
+
+    /// Whether a vault is here.
+    var exists: Bool { FileManager.default.fileExists(atPath: store) }
+
+    func requireVault() throws {
+        guard exists else { throw StoreError.missing }
+    }
+
+    /// Reads the keyring, asking for a passphrase only if the root key is sealed.
+    func loadKeyring(_ passphrase: PassphraseOptions) throws -> Keyring {
+        let root = try RootKeyFile.load(at: rootKey) { try passphrase.read() }
+        if !root.isSealed {
+            Terminal.message(
+                "warning: the root key of this vault is not sealed (development): whoever reads its folder reads it all")
+        }
+        return try KeyringFile(keyring).load(root: root)
+    }
+
+    /// Opens the vault in this process. Its store is locked until it is closed.
+    func open(_ passphrase: PassphraseOptions, instance: String) async throws -> Vault {
+        try requireVault()
+        // The lock first: a vault that is served elsewhere is no reason to ask for a passphrase.
+        let store = try SQLiteStore.open(path: store)
+        let keyring = try loadKeyring(passphrase)
+        guard let instance = Reference(instance) else { throw CommandFailure("the instance name is not acceptable") }
+        return try await Vault.open(store: store, keyring: keyring, instance: instance)
+    }
+
+    /// The configuration; a missing file means the defaults.
+    func loadConfiguration() throws -> ServiceConfiguration {
+        guard FileManager.default.fileExists(atPath: configuration) else { return ServiceConfiguration() }
+        return try ServiceConfiguration(
+            text: Self.read(configuration), file: (configuration as NSString).lastPathComponent)
+    }
+
+    /// A text file.
+    static func read(_ path: String) throws -> String {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure("cannot read \(path)")
+        }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw CommandFailure("\(path) is not UTF-8 text")
+        }
+        return text
+    }
+
+    /// Writes a new file for its owner alone.
+    static func write(_ text: String, to path: String) throws {
+        guard
+            FileManager.default.createFile(
+                atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
+        else { throw CommandFailure("cannot write \(path)") }
+    }
+}
