@@ -29,7 +29,7 @@ test: bootstrap lint
 demo:
 	@scripts/bootstrap build
 	swift build --product contact-vault
-	.build/debug/contact-vault demo
+	@scripts/demo
 
 bench:
 	@scripts/bootstrap build

@@ -25,7 +25,13 @@ let strictTests: [SwiftSetting] = [
 let package = Package(
     name: "contact-vault",
     products: [
-        .library(name: "ContactVault", targets: ["ContactVault", "SQLiteStore"]),
+        .library(
+            name: "ContactVault",
+            targets: [
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "SQLiteStore", "VaultCrypto",
+            ]
+        ),
         .library(name: "AccessLog", targets: ["AccessLog"]),
         .library(name: "VaultClient", targets: ["VaultClient"]),
         .executable(name: "contact-vault", targets: ["contact-vault"]),
@@ -150,14 +156,7 @@ let package = Package(
             ],
             swiftSettings: strictTests
         ),
-        .executableTarget(
-            name: "vault-bench",
-            dependencies: [
-                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
-                "SQLiteStore", "StrictEncoding", "VaultClient", "VaultCrypto", "VaultTesting",
-            ],
-            swiftSettings: strictTests
-        ),
+//BENCH
 
         // Tests, one target for each of ours.
         .testTarget(name: "StrictEncodingTests", dependencies: ["StrictEncoding"], swiftSettings: strictTests),
@@ -185,6 +184,22 @@ let package = Package(
         .testTarget(
             name: "AccessLogTests",
             dependencies: ["AccessLog", "ContactModel", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "VaultClientTests",
+            dependencies: [
+                "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto", "VaultTesting",
+            ],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "ServiceTests",
+            dependencies: [
+                "AccessLog", "AccessToken", "ContactModel", "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient",
+                "VaultCrypto", "VaultService", "VaultTesting", "contact-vault",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             swiftSettings: strictTests
         ),
         .testTarget(name: "TidyTests", swiftSettings: strictTests),

@@ -125,10 +125,17 @@ public final class Vault: Sendable {
     }
 
     /// Appends what is counted and a stop entry, signs a last checkpoint, and closes the store.
+    /// - Throws: ``VaultError`` if the last entries could not be written; the store is closed all the same.
     public func close() async throws {
-        try await recordUnauthenticated()
-        try await record(EntryDraft(.serviceStop, .permit))
-        try await publishCheckpoint()
+        do {
+            try await recordUnauthenticated()
+            try await record(EntryDraft(.serviceStop, .permit))
+            try await publishCheckpoint()
+        } catch {
+            // A full disk must not keep the lock: the next process could not open the store.
+            try? await store.close()
+            throw error
+        }
         try await store.close()
     }
 

@@ -48,6 +48,10 @@ enum SQLiteSchema {
                         BEGIN SELECT RAISE(ABORT, 'log entries are never changed'); END;
                     CREATE TRIGGER log_entries_no_delete BEFORE DELETE ON log_entries
                         BEGIN SELECT RAISE(ABORT, 'log entries are never deleted'); END;
+                    -- REPLACE deletes without asking the trigger above.
+                    CREATE TRIGGER log_entries_no_replace BEFORE INSERT ON log_entries
+                        WHEN EXISTS (SELECT 1 FROM log_entries WHERE position = NEW.position)
+                        BEGIN SELECT RAISE(ABORT, 'log entries are never replaced'); END;
                     CREATE TABLE log_disclosures (
                         position INTEGER PRIMARY KEY, contact BLOB, sealed BLOB NOT NULL
                     ) STRICT;

@@ -74,6 +74,8 @@ public final class SQLiteStore: VaultStore {
     /// The clock of the system, UTC.
     public static let systemClock: @Sendable () -> Timestamp = { Timestamp(Date()) }
 
+    /// One transaction on the single writer, synced when it returns; see ``VaultStore``.
+    /// - Throws: what `body` throws; ``StoreError/locked`` if this was opened for reading.
     public func transaction<Result: Sendable>(
         _ body: @escaping @Sendable (any VaultTransaction) throws -> Result
     ) async throws -> Result {
@@ -94,6 +96,7 @@ public final class SQLiteStore: VaultStore {
         }
     }
 
+    /// One snapshot on one of four readers, beside the writer.
     public func read<Result: Sendable>(
         _ body: @escaping @Sendable (any VaultReader) throws -> Result
     ) async throws -> Result {
@@ -107,6 +110,7 @@ public final class SQLiteStore: VaultStore {
         }
     }
 
+    /// Waits for what is under way, checkpoints the write-ahead log and releases the lock.
     public func close() async throws {
         do { try pool.close() } catch { throw Self.translate(error) }
         lock?.release()

@@ -17,7 +17,7 @@ struct SQLiteTransaction: VaultTransaction {
         try row("SELECT tenant, issuer, log_origin, created FROM identity WHERE id = 1") { row in
             guard let tenant = TenantID(bytes: row.bytes(0)) else { throw StoreError.corrupt("identity") }
             return VaultIdentity(
-                tenant: tenant, issuer: row[1], logOrigin: row[2], created: Timestamp(milliseconds: row[3]))
+                tenant: tenant, issuer: row[1], logOrigin: row[2], created: try row.time(3))
         }
     }
 
@@ -29,7 +29,7 @@ struct SQLiteTransaction: VaultTransaction {
 
     func policy() throws -> StoredPolicy? {
         try row("SELECT version, text, applied FROM policies ORDER BY sequence DESC LIMIT 1") { row in
-            StoredPolicy(version: row[0], text: row[1], applied: Timestamp(milliseconds: row[2]))
+            StoredPolicy(version: row[0], text: row[1], applied: try row.time(2))
         }
     }
 
@@ -47,8 +47,7 @@ struct SQLiteTransaction: VaultTransaction {
                 "SELECT size, frontier, last_time FROM log_head WHERE id = 1", [],
                 { row in
                     LogHead(
-                        size: UInt64(bitPattern: row[0] as Int64), frontier: row.bytes(1),
-                        lastTime: Timestamp(milliseconds: row[2]))
+                        size: try row.number(0), frontier: row.bytes(1), lastTime: try row.time(2))
                 })
         else { throw StoreError.corrupt("log_head") }
         return head
@@ -58,10 +57,10 @@ struct SQLiteTransaction: VaultTransaction {
         var next = range.lowerBound
         return try rows(
             "SELECT position, leaf FROM log_entries WHERE position >= ? AND position < ? ORDER BY position",
-            [Int64(range.lowerBound), Int64(range.upperBound)]
+            [range.lowerBound.column, range.upperBound.column]
         ) { row in
             // A gap ends the answer, so that an index never names another entry than the caller thinks.
-            guard (row[0] as Int64) == Int64(next) else { return nil }
+            guard (row[0] as Int64) == next.column else { return nil }
             next += 1
             return row.bytes(1)
         }
@@ -70,10 +69,11 @@ struct SQLiteTransaction: VaultTransaction {
     func disclosures(_ range: Range<UInt64>) throws -> [UInt64: StoredDisclosures] {
         let pairs = try rows(
             "SELECT position, contact, sealed FROM log_disclosures WHERE position >= ? AND position < ?",
-            [Int64(range.lowerBound), Int64(range.upperBound)]
+            [range.lowerBound.column, range.upperBound.column]
         ) { row in
-            (
-                UInt64(row[0] as Int64),
+            let index: UInt64 = try row.number(0)
+            return (
+                index,
                 StoredDisclosures(
                     contact: (row[1] as Data?).flatMap { ContactID(bytes: Array($0)) }, sealed: row.bytes(2))
             )
@@ -87,9 +87,9 @@ struct SQLiteTransaction: VaultTransaction {
             SELECT position, hashes, root FROM log_tiles
             WHERE level = ? AND position >= ? AND position < ? ORDER BY position
             """,
-            [Int(level), Int64(range.lowerBound), Int64(range.upperBound)]
+            [Int(level), range.lowerBound.column, range.upperBound.column]
         ) { row in
-            StoredTile(level: level, index: UInt64(row[0] as Int64), hashes: row.bytes(1), root: row.bytes(2))
+            StoredTile(level: level, index: try row.number(0), hashes: row.bytes(1), root: row.bytes(2))
         }
     }
 
@@ -100,35 +100,35 @@ struct SQLiteTransaction: VaultTransaction {
     func checkpoints(_ sizes: ClosedRange<UInt64>) throws -> [StoredCheckpoint] {
         try rows(
             "SELECT size, root, note, signed FROM checkpoints WHERE size BETWEEN ? AND ? ORDER BY size",
-            [Int64(sizes.lowerBound), Int64(sizes.upperBound)], Self.checkpoint)
+            [sizes.lowerBound.column, sizes.upperBound.column], Self.checkpoint)
     }
 
-    private static func checkpoint(_ row: Row) -> StoredCheckpoint {
+    private static func checkpoint(_ row: Row) throws -> StoredCheckpoint {
         StoredCheckpoint(
-            size: UInt64(row[0] as Int64), root: row.bytes(1), note: row[2], signed: Timestamp(milliseconds: row[3]))
+            size: try row.number(0), root: row.bytes(1), note: row[2], signed: try row.time(3))
     }
 
     func append(_ batch: LogBatch) throws {
         try execute(
             "UPDATE log_head SET size = ?, frontier = ?, last_time = ? WHERE id = 1 AND size = ?",
             [
-                Int64(batch.head.size), Data(batch.head.frontier), batch.head.lastTime.milliseconds,
-                Int64(batch.first),
+                batch.head.size.column, Data(batch.head.frontier), batch.head.lastTime.milliseconds,
+                batch.first.column,
             ])
         guard database.changesCount == 1 else { throw StoreError.conflict }
         let entry = try database.cachedStatement(sql: "INSERT INTO log_entries VALUES (?, ?)")
         for (offset, leaf) in batch.leaves.enumerated() {
-            try entry.execute(arguments: [Int64(batch.first) + Int64(offset), Data(leaf)])
+            try entry.execute(arguments: [batch.first.column + Int64(offset), Data(leaf)])
         }
         let disclosure = try database.cachedStatement(sql: "INSERT INTO log_disclosures VALUES (?, ?, ?)")
         for (index, value) in batch.disclosures {
             try disclosure.execute(
-                arguments: [Int64(index), value.contact.map { Data($0.bytes) }, Data(value.sealed)])
+                arguments: [index.column, value.contact.map { Data($0.bytes) }, Data(value.sealed)])
         }
         for tile in batch.tiles {
             try execute(
                 "INSERT INTO log_tiles VALUES (?, ?, ?, ?)",
-                [Int(tile.level), Int64(tile.index), Data(tile.hashes), Data(tile.root)])
+                [Int(tile.level), tile.index.column, Data(tile.hashes), Data(tile.root)])
         }
     }
 
@@ -136,7 +136,7 @@ struct SQLiteTransaction: VaultTransaction {
         try execute(
             "INSERT INTO checkpoints VALUES (?, ?, ?, ?)",
             [
-                Int64(checkpoint.size), Data(checkpoint.root), checkpoint.note, checkpoint.signed.milliseconds,
+                checkpoint.size.column, Data(checkpoint.root), checkpoint.note, checkpoint.signed.milliseconds,
             ])
     }
 
@@ -157,16 +157,16 @@ struct SQLiteTransaction: VaultTransaction {
             else { throw StoreError.corrupt("contacts") }
             found[id] = StoredContact(
                 id: id, borrower: borrower, portfolio: portfolio, attributes: row.bytes(2),
-                generation: UInt64(row[3] as Int64), sealed: row.bytes(4), disclosureKey: row.bytes(5),
-                phoneIndexVersion: UInt32(row[6] as Int64), phoneIndex: row.bytes(7), state: state,
-                stopped: (row[9] as Int64?).map { Timestamp(milliseconds: $0) },
-                created: Timestamp(milliseconds: row[10]), updated: Timestamp(milliseconds: row[11]))
+                generation: try row.number(3), sealed: row.bytes(4), disclosureKey: row.bytes(5),
+                phoneIndexVersion: try row.number(6), phoneIndex: row.bytes(7), state: state,
+                stopped: try row.timeIfPresent(9),
+                created: try row.time(10), updated: try row.time(11))
         }
         return found
     }
 
     func contactCount() throws -> UInt64 {
-        try row("SELECT count(*) FROM contacts") { UInt64($0[0] as Int64) } ?? 0
+        try row("SELECT count(*) FROM contacts") { try $0.number(0) } ?? 0
     }
 
     func insertContacts(_ contacts: [StoredContact]) throws {
@@ -175,7 +175,7 @@ struct SQLiteTransaction: VaultTransaction {
         for contact in contacts {
             try statement.execute(arguments: [
                 Data(contact.id.bytes), contact.borrower.text, contact.portfolio.text, Data(contact.attributes),
-                Int64(contact.generation), Data(contact.sealed), Data(contact.disclosureKey),
+                contact.generation.column, Data(contact.sealed), Data(contact.disclosureKey),
                 Int64(contact.phoneIndexVersion), Data(contact.phoneIndex), contact.state.rawValue,
                 contact.stopped?.milliseconds, contact.created.milliseconds, contact.updated.milliseconds,
             ])
@@ -190,10 +190,10 @@ struct SQLiteTransaction: VaultTransaction {
             WHERE id = ? AND generation = ?
             """,
             [
-                contact.borrower.text, contact.portfolio.text, Data(contact.attributes), Int64(contact.generation),
+                contact.borrower.text, contact.portfolio.text, Data(contact.attributes), contact.generation.column,
                 Data(contact.sealed), Data(contact.disclosureKey), Int64(contact.phoneIndexVersion),
                 Data(contact.phoneIndex), contact.state.rawValue, contact.stopped?.milliseconds,
-                contact.updated.milliseconds, Data(contact.id.bytes), Int64(generation),
+                contact.updated.milliseconds, Data(contact.id.bytes), generation.column,
             ])
         return database.changesCount == 1
     }
@@ -222,9 +222,9 @@ struct SQLiteTransaction: VaultTransaction {
                 consents.append(
                     StoredConsent(
                         contact: contact, purpose: purpose, notice: notice, evidence: row.bytes(2),
-                        given: Timestamp(milliseconds: row[3]),
-                        expires: (row[4] as Int64?).map { Timestamp(milliseconds: $0) },
-                        withdrawn: (row[5] as Int64?).map { Timestamp(milliseconds: $0) }))
+                        given: try row.time(3),
+                        expires: try row.timeIfPresent(4),
+                        withdrawn: try row.timeIfPresent(5)))
             }
             if !consents.isEmpty { found[contact] = consents }
         }
@@ -246,9 +246,7 @@ struct SQLiteTransaction: VaultTransaction {
         let statement = try database.cachedStatement(sql: "SELECT count FROM sequences WHERE contact = ?")
         var found: [ContactID: UInt64] = [:]
         for contact in contacts where found[contact] == nil {
-            if let count = try Int64.fetchOne(statement, arguments: [Data(contact.bytes)]) {
-                found[contact] = UInt64(count)
-            }
+            found[contact] = try Row.fetchOne(statement, arguments: [Data(contact.bytes)])?.number(0)
         }
         return found
     }
@@ -259,7 +257,7 @@ struct SQLiteTransaction: VaultTransaction {
                 INSERT INTO sequences VALUES (?, ?) ON CONFLICT (contact) DO UPDATE SET count = excluded.count
                 """)
         for (contact, count) in sequences {
-            try statement.execute(arguments: [Data(contact.bytes), Int64(count)])
+            try statement.execute(arguments: [Data(contact.bytes), count.column])
         }
     }
 
@@ -268,7 +266,7 @@ struct SQLiteTransaction: VaultTransaction {
     func clients() throws -> [StoredClient] {
         try rows("SELECT id, revision, registration FROM clients ORDER BY id", []) { row in
             guard let id = Reference(row[0] as String) else { throw StoreError.corrupt("clients") }
-            return StoredClient(id: id, revision: UInt64(row[1] as Int64), registration: row.bytes(2))
+            return StoredClient(id: id, revision: try row.number(1), registration: row.bytes(2))
         }
     }
 
@@ -276,7 +274,7 @@ struct SQLiteTransaction: VaultTransaction {
         let statement = try database.cachedStatement(sql: "SELECT revision FROM clients WHERE id = ?")
         var found: [Reference: UInt64] = [:]
         for id in ids where found[id] == nil {
-            if let revision = try Int64.fetchOne(statement, arguments: [id.text]) { found[id] = UInt64(revision) }
+            found[id] = try Row.fetchOne(statement, arguments: [id.text])?.number(0)
         }
         return found
     }
@@ -287,7 +285,7 @@ struct SQLiteTransaction: VaultTransaction {
             INSERT INTO clients VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE
             SET revision = excluded.revision, registration = excluded.registration
             """,
-            [client.id.text, Int64(client.revision), Data(client.registration)])
+            [client.id.text, client.revision.column, Data(client.registration)])
     }
 
     // MARK: Uses and replays
@@ -340,7 +338,7 @@ struct SQLiteTransaction: VaultTransaction {
                     ])
             else { continue }
             guard let release = ReleaseID(bytes: row.bytes(0)) else { throw StoreError.corrupt("deliveries") }
-            found[key] = Delivery(release: release, time: Timestamp(milliseconds: row[1]))
+            found[key] = Delivery(release: release, time: try row.time(1))
         }
         return found
     }
@@ -363,7 +361,7 @@ struct SQLiteTransaction: VaultTransaction {
         ) { row in
             guard let contact = ContactID(bytes: row.bytes(1)) else { throw StoreError.corrupt("idempotent_results") }
             return IdempotentResult(
-                body: row.bytes(0), contact: contact, expires: Timestamp(milliseconds: row[2]))
+                body: row.bytes(0), contact: contact, expires: try row.time(2))
         }
     }
 
@@ -408,7 +406,33 @@ struct SQLiteTransaction: VaultTransaction {
     }
 }
 
+extension UInt64 {
+    /// As a column holds it. What is beyond the greatest integer of SQLite is found nowhere, and is no reason to trap.
+    fileprivate var column: Int64 { Int64(clamping: self) }
+}
+
 extension Row {
+    /// The moments that RFC 3339 can write. Arithmetic on others could overflow.
+    private static let milliseconds: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
+    /// An integer column that is never negative. Whoever writes to the file could end the process if this trapped.
+    fileprivate func number<Number: FixedWidthInteger & UnsignedInteger>(_ column: Int) throws -> Number {
+        guard let number = Number(exactly: self[column] as Int64) else { throw StoreError.corrupt("number") }
+        return number
+    }
+
+    /// A column of milliseconds.
+    fileprivate func time(_ column: Int) throws -> Timestamp {
+        let milliseconds: Int64 = self[column]
+        guard Self.milliseconds.contains(milliseconds) else { throw StoreError.corrupt("time") }
+        return Timestamp(milliseconds: milliseconds)
+    }
+
+    /// A column of milliseconds that may be null.
+    fileprivate func timeIfPresent(_ column: Int) throws -> Timestamp? {
+        (self[column] as Int64?) == nil ? nil : try time(column)
+    }
+
     /// A blob column as bytes, copied once.
     fileprivate func bytes(_ column: Int) -> [UInt8] {
         let data: Data = self[column]

@@ -70,6 +70,9 @@ public final class VaultClient: Sendable {
     /// The clock of the system, UTC.
     public static let systemClock: @Sendable () -> Timestamp = { Timestamp(Date()) }
 
+    /// The nonce that the vault sent last, for proofs that are made ahead of their requests.
+    package var nonce: String? { lastNonce.withLock { $0 } }
+
     /// Closes all connections. Nothing may be called afterwards.
     /// - Throws: ``VaultClientError/connectionLost`` if one did not close cleanly; they are closed all the same.
     public func shutdown() async throws(VaultClientError) {

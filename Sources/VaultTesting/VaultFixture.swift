@@ -48,18 +48,20 @@ public final class VaultFixture: Sendable {
 
     /// Makes a vault and opens it.
     /// - Parameters:
+    ///   - folder: where its files go; `nil` for a folder of its own.
     ///   - policy: the policy's YAML text.
     ///   - clock: the clock of vault and store, such as a ``FixedClock``'s `reading`.
     ///   - random: where keys, nonces and identifiers come from.
     ///   - wrapping: what to put around the store, such as a ``FaultInjectingStore``.
     public static func make(
-        policy: String = VaultFixture.policy(uses: 1), clock: @escaping @Sendable () -> Timestamp = Vault.systemClock,
+        in folder: TemporaryFolder? = nil, policy: String = VaultFixture.policy(uses: 1),
+        clock: @escaping @Sendable () -> Timestamp = Vault.systemClock,
         random: any RandomSource = SystemRandom(),
         wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore = { $0 }
     ) async throws -> VaultFixture {
         guard let tenant = TenantID(bytes: try random.bytes(16)) else { throw FixtureFault.malformed("tenant") }
         let keyring = try Keyring.make(tenant: tenant, random: random, now: clock())
-        let folder = try TemporaryFolder()
+        let folder = try folder ?? TemporaryFolder()
         let store = wrapping(
             try SQLiteStore.open(path: folder.file(storeName), create: true, clock: clock))
         try await Vault.create(

@@ -6,6 +6,7 @@ import ConfigurationFile
 import ContactModel
 import ContactVault
 import EnvelopeEncryption
+import VaultAPI
 import VaultClient
 import VaultCrypto
 import VaultService
@@ -27,7 +28,8 @@ enum ErrorText {
         case let fault as JWKFault: fault.description
         case CryptoError.selfTestFailed(let algorithm):
             "the self-test of \(algorithm) failed: this OpenSSL must not be used"
-        case let error as VaultClientError: error.description
+        case let error as VaultClientError:
+            error.problem.map { "\($0.status): \($0.title)" } ?? error.description
         case let error as ClientKeyError: error.description
         default: "failed (\(type(of: error)))"
         }

@@ -89,7 +89,6 @@ enum Fixture {
             PlainField(fieldID: 2, occurrence: 0, value: secret("+8613912345678")),
             PlainField(fieldID: 2, occurrence: 1, value: secret("+862112345678")),
             PlainField(fieldID: 3, occurrence: 0, value: secret("brother")),
-            PlainField(fieldID: 4, occurrence: 0, value: SecretBytes(copying: SHA256.hash(attributes))),
         ]
     }
 

@@ -22,9 +22,9 @@ enum Architecture {
         "VaultService": [
             "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault", "PurposePolicy",
             "StrictEncoding", "VaultAPI", "VaultCrypto", "hummingbird/Hummingbird",
-            "hummingbird/HummingbirdTLS",
+            "hummingbird/HummingbirdCore", "hummingbird/HummingbirdTLS",
             "swift-http-types/HTTPTypes", "swift-log/Logging", "swift-nio/NIOCore", "swift-nio-ssl/NIOSSL",
-            "swift-service-lifecycle/ServiceLifecycle",
+            "swift-service-lifecycle/ServiceLifecycle", "swift-service-lifecycle/UnixSignals",
         ],
         "VaultClient": [
             "AccessLog", "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultCrypto",

@@ -155,6 +155,8 @@ extension Vault {
     public func replaceContact(
         _ id: ContactID, json: [UInt8], expecting generation: UInt64, as caller: Caller, requestID: Reference
     ) async throws -> StoredReceipt {
+        // The generation comes from a header: the largest must not overflow.
+        guard (1..<UInt64(Int64.max)).contains(generation) else { throw VaultError.generationMismatch }
         let intake: ContactIntake
         do { intake = try ContactIntake(json: json, withConsents: false) } catch { throw VaultError.intake(error) }
         let mask = intake.phone.mask
@@ -184,22 +186,36 @@ extension Vault {
     /// - Throws: ``VaultError/denied(_:)`` also for an unknown contact.
     public func contact(_ id: ContactID, as caller: Caller, requestID: Reference) async throws -> ContactView {
         let tenant = identity.tenant
-        let (stored, consents, receipt) = try await manage(
+        let (stored, consents, receipt, template) = try await manage(
             .contactRead, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.read, of: id) },
-            { transaction -> ManagedOutcome<(StoredContact, [StoredConsent], EntryReceipt)> in
+            { transaction -> ManagedOutcome<(StoredContact, [StoredConsent], EntryReceipt, EntryDraft)> in
                 guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
                 guard transaction.mayTouch(stored.portfolio) else { return .refused(.portfolioNotRegistered) }
                 let receipt = try transaction.log(.contactRead, about: stored) { draft in
                     draft.form = .mask
                     draft.fields = [.name, .phone]
                 }
-                return .done((stored, try transaction.store.consents(of: [id])[id] ?? [], receipt))
+                let consents = try transaction.store.consents(of: [id])[id] ?? []
+                return .done((stored, consents, receipt, transaction.template))
             })
         guard let attributes = ContactAttributes(canonicalBytes: stored.attributes) else {
             throw VaultError.storeCorrupt("contacts")
         }
-        let (phone, name) = try masks(of: stored, tenant: tenant, receipt: receipt)
+        let (phone, name): (String, String?)
+        do {
+            (phone, name) = try masks(of: stored, tenant: tenant, receipt: receipt)
+        } catch VaultError.recordUnreadable(let code) {
+            // The entry of the view stands; this one says that nothing came of it.
+            var failure = template
+            failure.outcome = .error
+            failure.reason = EntryCode(code)
+            failure.contact = stored.id
+            failure.disclosureKey = stored.disclosureKey
+            failure.generation = stored.generation
+            try await record(failure)
+            throw VaultError.recordUnreadable(code)
+        }
         return ContactView(
             id: id, attributes: attributes, generation: stored.generation, state: stored.state,
             stopped: stored.stopped, consents: consents, phoneMask: phone, nameMask: name, created: stored.created,

@@ -50,6 +50,8 @@ extension Vault {
                 guard let signed = try checkpoints.sign(try transaction.logHead(), now: transaction.now) else {
                     return nil
                 }
+                // Another call may have stored this size and not yet said so.
+                guard try transaction.checkpoints(signed.size...signed.size).isEmpty else { return signed }
                 try transaction.putCheckpoint(signed)
                 return signed
             }

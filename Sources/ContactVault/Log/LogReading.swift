@@ -17,29 +17,33 @@ public struct LoggedEntry: Sendable {
 
 extension Vault {
     /// Entries of a range with their personal parts. Reading the log is an access, so it has an entry of its own.
-    /// - Parameter range: positions; it is cut to what the log holds and to 1,000 entries.
+    /// - Parameter range: positions; it is cut to what the log holds and to 1,000 entries. Entries outside the time
+    ///   range of the caller's token are left out.
     public func entries(
         _ range: Range<UInt64>, as caller: Caller, requestID: Reference
     ) async throws -> [LoggedEntry] {
+        // Positions come from outside: nothing here may overflow on the largest.
+        let asked = range.lowerBound..<range.lowerBound + min(range.upperBound - range.lowerBound, 1000)
         let receipt = try await manage(
             .logRead, as: caller, requestID: requestID,
             covers: { access throws(TokenError) in _ = try access.accessLog(.read) },
             { transaction in
                 .done(
                     try transaction.log(.logRead, about: nil) { draft in
-                        draft.count = UInt64(min(range.count, 1000))
+                        draft.count = UInt64(asked.count)
                     })
             })
-        let cut = range.lowerBound..<max(range.lowerBound, min(range.upperBound, receipt.index, range.lowerBound + 1000))
+        let cut = asked.lowerBound..<max(asked.lowerBound, min(asked.upperBound, receipt.index))
         let (leaves, sealed) = try await reading { reader in
             (try reader.logLeaves(cut), try reader.disclosures(cut))
         }
         // The disclosure keys of the contacts that these entries are about.
         let contacts = Set(sealed.values.compactMap(\.contact))
         let keys = try await reading { reader in try reader.contacts(Array(contacts)).mapValues { $0.disclosureKey } }
-        return try leaves.enumerated().map { offset, leaf in
+        return try leaves.enumerated().compactMap { offset, leaf in
             let index = cut.lowerBound + UInt64(offset)
             let entry = try LogEntry(decoding: leaf)
+            guard caller.mayRead(entry.time) else { return nil }
             let parts = try sealed[index].flatMap { try disclosed($0, entry: entry, keys: keys) }
             return LoggedEntry(index: index, entry: entry, disclosed: parts)
         }
@@ -70,12 +74,14 @@ extension Vault {
         _ = try await manage(
             .logProve, as: caller, requestID: requestID,
             covers: { access throws(TokenError) in _ = try access.accessLog(.prove) },
-            { transaction in .done(try transaction.log(.logProve, about: nil)) })
+            { transaction -> ManagedOutcome<EntryReceipt> in
+                let leaf = try transaction.store.logLeaf(index)
+                guard caller.mayRead(try LogEntry(decoding: leaf).time) else { return .refused(.insufficientScope) }
+                return .done(try transaction.log(.logProve, about: nil))
+            })
         return try await reading { reader in
             let hashes = try MerkleProver(StoredHashes(reader: reader)).inclusion(of: index, in: checkpoint.size)
-            guard let leaf = try reader.logLeaves(index..<index + 1).first else {
-                throw StoreError.corrupt("log_entries")
-            }
+            let leaf = try reader.logLeaf(index)
             let note = try SignedNote(parsing: Array(checkpoint.note.utf8))
             return (try LogProofFile(index: index, hashes: hashes, note: note), leaf)
         }
@@ -102,6 +108,24 @@ extension Vault {
         _ body: @escaping @Sendable (any VaultReader) throws -> Value
     ) async throws -> Value {
         do { return try await store.read(body) } catch { throw VaultError(storing: error) }
+    }
+}
+
+extension Caller {
+    /// Whether an entry of this moment lies in the time range of the token; the operator has no bounds.
+    fileprivate func mayRead(_ time: Timestamp) -> Bool {
+        guard case .client(let access) = self, case .accessLog(let details) = access.details else { return true }
+        if let from = details.from, time < from { return false }
+        if let to = details.to, time >= to { return false }
+        return true
+    }
+}
+
+extension VaultReader {
+    /// The leaf of an entry that must be there.
+    fileprivate func logLeaf(_ index: UInt64) throws -> [UInt8] {
+        guard let leaf = try logLeaves(index..<index + 1).first else { throw StoreError.corrupt("log_entries") }
+        return leaf
     }
 }
 

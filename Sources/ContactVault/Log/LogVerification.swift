@@ -46,7 +46,14 @@ public enum LogVerification {
             let width = UInt64(Tile.width)
             while true {
                 for checkpoint in try reader.checkpoints(next + 1...next + width) {
-                    let signed = try audit.expect(note: Array(checkpoint.note.utf8), by: verifier)
+                    let signed: Checkpoint
+                    do throws(LogFault) {
+                        signed = try audit.expect(note: Array(checkpoint.note.utf8), by: verifier)
+                    } catch {
+                        // A note that does not verify has no size of its own: name the row it stands in.
+                        guard case .checkpoint = error.check else { throw error }
+                        throw LogFault(index: checkpoint.size, check: error.check)
+                    }
                     guard signed.size == checkpoint.size, signed.root == checkpoint.root else {
                         throw LogFault(index: checkpoint.size, check: .root)
                     }

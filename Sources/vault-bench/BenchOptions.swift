@@ -1,0 +1,97 @@
+// What the program was asked to do.
+
+import Foundation
+
+/// Options of a run.
+struct BenchOptions {
+    /// Length of each timed part over HTTP; in process each part takes a quarter of it.
+    var seconds = 8.0
+    /// Contacts that the vault holds.
+    var contacts = 10_000
+    /// Folder of the vaults that are made for the run, which are removed afterwards.
+    var data = ".build/vault-bench"
+    /// The service's executable.
+    var service = CommandLine.arguments.first.map {
+        URL(fileURLWithPath: $0).resolvingSymlinksInPath().deletingLastPathComponent()
+            .appendingPathComponent("contact-vault").path
+    }
+    /// Numbers of connections.
+    var connections = [1, 8, 64]
+    /// Whether the engine is measured in process.
+    var measuresEngine = true
+    /// Whether the service is measured over HTTP.
+    var measuresService = true
+
+    static let help = """
+        Measures the engine in process and the service over HTTP, in one run on one machine.
+
+        usage: vault-bench [--seconds N] [--contacts N] [--connections N,N,…] [--data DIR]
+                           [--service PATH | --engine-only | --service-only]
+
+          --seconds N      length of each timed part over HTTP, 1 to 60 (default 8)
+          --contacts N     contacts in the vault, 64 to 100000 (default 10000)
+          --connections L  numbers of connections, 1 to 256 (default 1,8,64)
+          --data DIR       folder for the run, on the disk that is to be measured (default .build/vault-bench)
+          --service PATH   a release build of contact-vault (default: beside this program)
+          --engine-only    leave out the part over HTTP
+          --service-only   leave out the part in process
+
+        Example: vault-bench --seconds 5 --data /var/tmp/bench
+        """
+
+    /// Reads arguments.
+    /// - Throws: ``BenchFailure/usage(_:)``.
+    init(_ arguments: [String]) throws {
+        var rest = arguments[...]
+        while let option = rest.popFirst() {
+            switch option {
+            case "--engine-only": measuresService = false
+            case "--service-only": measuresEngine = false
+            case "--seconds", "--contacts", "--data", "--service", "--connections":
+                guard let value = rest.popFirst() else { throw BenchFailure.usage("\(option) needs a value") }
+                try set(option, value)
+            default: throw BenchFailure.usage("unknown option \(option)")
+            }
+        }
+        guard measuresEngine || measuresService else {
+            throw BenchFailure.usage("nothing is left to measure")
+        }
+    }
+
+    private mutating func set(_ option: String, _ value: String) throws {
+        switch option {
+        case "--seconds":
+            // Tokens and proofs live 300 s: a longer part would end in refusals.
+            guard let number = Double(value), (1...60).contains(number) else {
+                throw BenchFailure.usage("--seconds: from 1 to 60")
+            }
+            seconds = number
+        case "--contacts":
+            guard let number = Int(value), (64...InventedPeople.limit).contains(number) else {
+                throw BenchFailure.usage("--contacts: from 64 to \(InventedPeople.limit)")
+            }
+            contacts = number
+        case "--connections":
+            let numbers = value.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+            guard numbers.allSatisfy({ (1...256).contains($0) }) else {
+                throw BenchFailure.usage("--connections: numbers from 1 to 256, separated by commas")
+            }
+            connections = numbers
+        case "--data": data = value
+        default: service = value
+        }
+    }
+}
+
+/// Why a run ended without numbers.
+enum BenchFailure: Error, CustomStringConvertible {
+    case usage(String)
+    /// Something that was measured did not do what it should: its numbers would be worthless.
+    case failed(String)
+
+    var description: String {
+        switch self {
+        case .usage(let message), .failed(let message): message
+        }
+    }
+}
