@@ -135,6 +135,7 @@ let package = Package(
                 "AccessLog", "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultCrypto",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
@@ -156,7 +157,14 @@ let package = Package(
             ],
             swiftSettings: strictTests
         ),
-//BENCH
+        .executableTarget(
+            name: "vault-bench",
+            dependencies: [
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "SQLiteStore", "StrictEncoding", "VaultClient", "VaultCrypto",
+            ],
+            swiftSettings: strictTests
+        ),
 
         // Tests, one target for each of ours.
         .testTarget(name: "StrictEncodingTests", dependencies: ["StrictEncoding"], swiftSettings: strictTests),

@@ -19,6 +19,8 @@ public struct LogFault: Error, Equatable, Sendable, CustomStringConvertible {
         case root
         /// The stored frontier is that of the entries. The index is its size.
         case frontier
+        /// The log has entries, and no checkpoint of them is there. The index is their number.
+        case unsigned
         /// The checkpoint is signed by the log. Carries what is wrong with the note.
         case checkpoint(LogError)
     }
@@ -43,6 +45,7 @@ public struct LogFault: Error, Equatable, Sendable, CustomStringConvertible {
         case .size: "the log ends after \(index) entries, which is not the size that was recorded"
         case .root: "the root over the first \(index) entries is not the one that was recorded"
         case .frontier: "the stored edge of the tree is not that of its first \(index) entries"
+        case .unsigned: "no signed checkpoint is there for the \(index) entries: nothing vouches for them"
         case .checkpoint(let error): "checkpoint of size \(index): \(error)"
         }
     }

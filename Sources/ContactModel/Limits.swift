@@ -12,6 +12,9 @@ public enum Limits {
     public static let importLineBytes = 16 * 1024
     /// A `Request-Id` a caller may set: it is echoed and logged.
     public static let requestIDBytes = 64
+    /// Connections that one listener holds open; others wait to be accepted. Far below the usual 1,024 descriptors of a
+    /// process, so that the store always has some.
+    public static let connections = 512
     /// All header fields of a request. A token and a proof need under 4 KiB.
     public static let headerBytes = 16 * 1024
 

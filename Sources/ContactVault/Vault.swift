@@ -93,7 +93,16 @@ public final class Vault: Sendable {
             store: store, keyring: keyring, identity: identity, last: last,
             policy: PolicyInForce(text: policy.text, file: "policy"), instance: instance, random: random,
             clock: clock)
-        try await vault.record(EntryDraft(.serviceStart, .permit))
+        // The keyring's epoch only rises: a lower one is an old copy, with keys that were taken away since.
+        try await vault.storing { transaction in
+            guard keyring.epoch >= (try transaction.keyringEpoch()) else {
+                throw VaultError.inconsistent("keyring_older_than_the_log")
+            }
+            try transaction.putKeyringEpoch(keyring.epoch)
+        }
+        var started = EntryDraft(.serviceStart, .permit)
+        started.generation = keyring.epoch
+        try await vault.record(started)
         try await vault.publishCheckpoint()
         return vault
     }
@@ -121,6 +130,14 @@ public final class Vault: Sendable {
             proofs: proofVerifier)
         recorder = AccessRecorder(store: store, state: state, random: random)
         checkpoints = try CheckpointPublisher(origin: identity.logOrigin, key: keyring.logSigningKey, last: last)
+        if let last {
+            // What the store says was signed last decides what may be signed next, so it must be ours.
+            let note = try SignedNote(parsing: Array(last.note.utf8))
+            let signed = try Checkpoint(verifying: note, by: checkpoints.verifier)
+            guard signed.size == last.size, signed.root == last.root else {
+                throw VaultError.inconsistent("checkpoint_is_not_the_log's")
+            }
+        }
         logVerifierKey = checkpoints.verifierKey
     }
 
@@ -231,6 +248,14 @@ extension PolicyInForce {
 }
 
 extension VaultError {
+    /// Whether other requests of a batch may fare better alone.
+    var concernsOneRecord: Bool {
+        switch self {
+        case .logUnavailable, .clockWentBack, .overloaded: false
+        default: true
+        }
+    }
+
     /// An error out of a store's transaction, as the vault's.
     init(storing error: any Error) {
         switch error {

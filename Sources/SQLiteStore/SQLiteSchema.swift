@@ -11,7 +11,8 @@ enum SQLiteSchema {
                 sql: """
                     CREATE TABLE identity (
                         id INTEGER PRIMARY KEY CHECK (id = 1),
-                        tenant BLOB NOT NULL, issuer TEXT NOT NULL, log_origin TEXT NOT NULL, created INTEGER NOT NULL
+                        tenant BLOB NOT NULL, issuer TEXT NOT NULL, log_origin TEXT NOT NULL, created INTEGER NOT NULL,
+                        keyring_epoch INTEGER NOT NULL DEFAULT 0
                     ) STRICT;
                     CREATE TABLE policies (
                         sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -74,7 +75,7 @@ enum SQLiteSchema {
                     ) STRICT, WITHOUT ROWID;
                     CREATE TABLE deliveries (
                         expires INTEGER NOT NULL, token BLOB NOT NULL, request TEXT NOT NULL, contact BLOB NOT NULL,
-                        release BLOB NOT NULL, time INTEGER NOT NULL,
+                        release BLOB NOT NULL, time INTEGER NOT NULL, use INTEGER NOT NULL,
                         PRIMARY KEY (expires, token, request, contact)
                     ) STRICT, WITHOUT ROWID;
                     CREATE TABLE idempotent_results (

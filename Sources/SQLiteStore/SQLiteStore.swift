@@ -42,6 +42,7 @@ public final class SQLiteStore: VaultStore {
                     throw StoreError.newerVersion(try SQLiteSchema.migrator.appliedIdentifiers(database).count)
                 }
             }
+            try requireSyncedCommits(pool)
             try SQLiteSchema.migrator.migrate(pool)
             return SQLiteStore(pool: pool, lock: lock, clock: clock)
         } catch {
@@ -112,6 +113,10 @@ public final class SQLiteStore: VaultStore {
 
     /// Waits for what is under way, checkpoints the write-ahead log and releases the lock.
     public func close() async throws {
+        // The whole vault in one file again, so that a copy of it is a copy of the vault.
+        if lock != nil {
+            try? await pool.writeWithoutTransaction { database in _ = try database.checkpoint(.truncate) }
+        }
         do { try pool.close() } catch { throw Self.translate(error) }
         lock?.release()
     }
@@ -122,8 +127,6 @@ public final class SQLiteStore: VaultStore {
         configuration.maximumReaderCount = 4
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { database in
-            // FULL syncs the write-ahead log at every commit: an entry that was reported durable is.
-            try database.execute(sql: "PRAGMA synchronous = FULL")
             try database.execute(sql: "PRAGMA trusted_schema = OFF")
             // Freed pages are overwritten, so that an erased record does not linger in the file.
             try database.execute(sql: "PRAGMA secure_delete = ON")
@@ -131,6 +134,17 @@ public final class SQLiteStore: VaultStore {
             try database.execute(sql: "PRAGMA wal_autocheckpoint = 4000")
         }
         return configuration
+    }
+
+    /// FULL syncs the write-ahead log at every commit: an entry that was reported durable is. Set after the pool was
+    /// made and read back, because opening a pool sets NORMAL on its writer, which syncs no commit at all.
+    private static func requireSyncedCommits(_ pool: DatabasePool) throws {
+        try pool.writeWithoutTransaction { database in
+            try database.execute(sql: "PRAGMA synchronous = FULL")
+            guard try Int.fetchOne(database, sql: "PRAGMA synchronous") == 2,
+                try String.fetchOne(database, sql: "PRAGMA journal_mode") == "wal"
+            else { throw StoreError.unavailable("commits_are_not_synced") }
+        }
     }
 
     /// SQLite's errors as the store's; others pass through. Never carries SQL or arguments.

@@ -23,9 +23,21 @@ struct SQLiteTransaction: VaultTransaction {
 
     func putIdentity(_ identity: VaultIdentity) throws {
         try execute(
-            "INSERT INTO identity VALUES (1, ?, ?, ?, ?)",
+            "INSERT INTO identity (id, tenant, issuer, log_origin, created) VALUES (1, ?, ?, ?, ?)",
             [Data(identity.tenant.bytes), identity.issuer, identity.logOrigin, identity.created.milliseconds])
     }
+
+    func keyringEpoch() throws -> UInt64 {
+        try row("SELECT keyring_epoch FROM identity WHERE id = 1") { row in
+            try row.number(0)
+        } ?? 0
+    }
+
+    func putKeyringEpoch(_ epoch: UInt64) throws {
+        try execute("UPDATE identity SET keyring_epoch = ? WHERE id = 1", [epoch.column])
+    }
+
+    func probe() throws { try execute("UPDATE log_head SET size = size WHERE id = 1", []) }
 
     func policy() throws -> StoredPolicy? {
         try row("SELECT version, text, applied FROM policies ORDER BY sequence DESC LIMIT 1") { row in
@@ -325,7 +337,7 @@ struct SQLiteTransaction: VaultTransaction {
     func deliveries(_ keys: [DeliveryKey]) throws -> [DeliveryKey: Delivery] {
         let statement = try database.cachedStatement(
             sql: """
-                SELECT release, time FROM deliveries
+                SELECT release, time, use FROM deliveries
                 WHERE expires = ? AND token = ? AND request = ? AND contact = ?
                 """)
         var found: [DeliveryKey: Delivery] = [:]
@@ -338,18 +350,18 @@ struct SQLiteTransaction: VaultTransaction {
                     ])
             else { continue }
             guard let release = ReleaseID(bytes: row.bytes(0)) else { throw StoreError.corrupt("deliveries") }
-            found[key] = Delivery(release: release, time: try row.time(1))
+            found[key] = Delivery(release: release, time: try row.time(1), use: row[2])
         }
         return found
     }
 
     func putDeliveries(_ deliveries: [DeliveryKey: Delivery]) throws {
         let statement = try database.cachedStatement(
-            sql: "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?)")
+            sql: "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)")
         for (key, delivery) in deliveries {
             try statement.execute(arguments: [
                 key.expires.milliseconds, Data(key.token), key.request, Data(key.contact.bytes),
-                Data(delivery.release.bytes), delivery.time.milliseconds,
+                Data(delivery.release.bytes), delivery.time.milliseconds, delivery.use,
             ])
         }
     }

@@ -32,12 +32,25 @@ struct ContactImport: Sendable {
                 while true {
                     let batch = try await lines.next(Self.linesPerTransaction)
                     if batch.isEmpty { break }
-                    try await writer.write(
-                        ByteBuffer(bytes: try await store(batch, from: line, as: caller, isFirst: false)))
+                    do {
+                        try await writer.write(
+                            ByteBuffer(bytes: try await store(batch, from: line, as: caller, isFirst: false)))
+                    } catch {
+                        // The status is long sent: a last line says where the import ended and that no more was stored.
+                        try await writer.write(ByteBuffer(bytes: try Self.ended(at: line)))
+                        break
+                    }
                     line += batch.count
                 }
                 try await writer.finish(nil)
             })
+    }
+
+    private static func ended(at line: Int) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let last = ImportLineBody(line: line, field: "import", problem: "unavailable")
+        return Array(try encoder.encode(last)) + [UInt8(ascii: "\n")]
     }
 
     private func store(
@@ -74,9 +87,10 @@ struct NDJSONLines<Chunks: AsyncIteratorProtocol> where Chunks.Element == ByteBu
             }
             for byte in chunk.readableBytesView {
                 if byte == UInt8(ascii: "\n") {
+                    if partial.last == UInt8(ascii: "\r") { partial.removeLast() }
                     if !partial.isEmpty { complete.append(partial) }
                     partial.removeAll(keepingCapacity: true)
-                } else if partial.count <= Limits.importLineBytes, byte != UInt8(ascii: "\r") {
+                } else if partial.count <= Limits.importLineBytes {
                     partial.append(byte)
                 }
             }

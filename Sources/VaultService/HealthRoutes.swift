@@ -13,7 +13,7 @@ struct HealthRoutes {
         router.get("/healthz") { _, _ in Response.json(bytes: [0x7B, 0x7D]) }
         router.get("/readyz") { _, _ in
             // A real write: a store that can be read but not written cannot release.
-            try await vault.publishCheckpoint()
+            try await vault.probe()
             return try Response.json(["status": "ready"])
         }
     }

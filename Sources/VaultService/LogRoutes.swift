@@ -48,9 +48,11 @@ struct LogRoutes {
         guard let from, let limit, (1...1000).contains(limit), from < UInt64(Int64.max) else {
             throw RequestFault.bodyMalformed
         }
+        let size = try await vault.logSize()
         let entries = try await vault.entries(from..<from + limit, as: caller, requestID: requestID)
-        let next = entries.count == Int(limit) ? from + limit : nil
-        return LogPageBody(entries: try entries.map { try LogEntryBody($0) }, next: next)
+        // By position, not by count: entries outside a token's time range are left out of a page.
+        return LogPageBody(
+            entries: try entries.map { try LogEntryBody($0) }, next: from + limit < size ? from + limit : nil)
     }
 }
 

@@ -23,13 +23,20 @@ struct RequestMiddleware: RouterMiddleware {
             response = ErrorReply(error).response(requestID: context.requestID)
             log.failure(error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
         }
+        if response.status == .contentTooLarge {
+            // Nobody reads the rest of a body that was refused.
+            response.headers[.connection] = "close"
+        }
         response.headers[.requestID] = context.requestID.text
         response.headers[.cacheControl] = "no-store"
         return response
     }
 
     private static func requestID(_ request: Request) -> Reference {
-        guard let text = request.headers[.requestID], let id = Reference(text) else { return RequestID.make() }
+        // A run of digits may be somebody's number, and the id is written into the log in clear.
+        guard let text = request.headers[.requestID], let id = Reference(text),
+            text.utf8.contains(where: { (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) })
+        else { return RequestID.make() }
         return id
     }
 }

@@ -32,7 +32,15 @@ public struct ServiceConfiguration: Sendable {
         }
 
         /// Whether the host is this machine alone.
-        public var isLoopback: Bool { ["127.0.0.1", "::1", "localhost"].contains(host) || host.hasPrefix("127.") }
+        public var isLoopback: Bool {
+            if host == "localhost" { return true }
+            // Parsed as an address: 127.example.com is a name, and resolves to anywhere.
+            var four = in_addr()
+            if unsafe inet_pton(AF_INET, host, &four) == 1 { return four.s_addr & in_addr_t(0xFF).littleEndian == 127 }
+            var six = in6_addr()
+            guard unsafe inet_pton(AF_INET6, host, &six) == 1 else { return false }
+            return unsafe withUnsafeBytes(of: six) { bytes in unsafe bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1 }
+        }
 
         /// Reads `HOST:PORT` or `[HOST]:PORT`; `nil` for anything else.
         public static func address(_ text: String) -> (host: String, port: Int)? {

@@ -43,6 +43,19 @@ public struct VaultServer: Sendable {
     /// - Parameter started: called once, when both listeners accept.
     /// - Throws: ``ServiceError`` before anything is served.
     public func run(started: @escaping @Sendable (Addresses) -> Void) async throws {
+        do {
+            try await serve(started)
+        } catch {
+            _ = unsafe unlink(operatorSocket)
+            try? await vault.close()
+            throw error
+        }
+        _ = unsafe unlink(operatorSocket)
+        ServiceLog(logger).event("stopping")
+        try await vault.close()
+    }
+
+    private func serve(_ started: @escaping @Sendable (Addresses) -> Void) async throws {
         try configuration.check()
         let log = ServiceLog(logger)
         let ready = ListenersReady(configuration, started)
@@ -76,16 +89,7 @@ public struct VaultServer: Sendable {
             ],
             gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
         group.maximumGracefulShutdownDuration = .seconds(30)
-        do {
-            try await ServiceGroup(configuration: group).run()
-        } catch {
-            _ = unsafe unlink(operatorSocket)
-            try? await vault.close()
-            throw error
-        }
-        _ = unsafe unlink(operatorSocket)
-        log.event("stopping")
-        try await vault.close()
+        try await ServiceGroup(configuration: group).run()
     }
 
     private static let http = HTTP1Channel.Configuration(
@@ -108,7 +112,9 @@ public struct VaultServer: Sendable {
         if let files = listener.tls { server = try .tls(server, tlsConfiguration: Self.tls(files)) }
         return Application(
             router: router, server: server,
-            configuration: .init(address: .hostname(listener.host, port: listener.port), serverName: nil),
+            configuration: .init(
+                address: .hostname(listener.host, port: listener.port), serverName: nil,
+                availableConnectionsDelegate: .maximum(Limits.connections, logger: quiet)),
             onServerRunning: { channel in bound(channel.localAddress?.port ?? listener.port) }, logger: quiet)
     }
 

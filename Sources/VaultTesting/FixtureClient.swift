@@ -26,7 +26,8 @@ public final class FixtureClient: Sendable {
     /// A client. ``VaultFixture/registerClient(_:kind:roles:agency:portfolios:purposes:algorithm:)`` makes and registers
     /// one.
     public init(
-        vault: Vault, registration: RegisteredClient, key: PrivateJWK, clock: @escaping @Sendable () -> Timestamp,
+        vault: Vault, registration: RegisteredClient, key: PrivateJWK,
+        clock: @escaping @Sendable () -> Timestamp,
         random: any RandomSource = SystemRandom()
     ) {
         self.vault = vault
@@ -49,7 +50,9 @@ public final class FixtureClient: Sendable {
 
     /// A fresh request id.
     public func requestID() throws -> Reference {
-        guard let reference = Reference("rq_" + (try identifier())) else { throw FixtureFault.malformed("request id") }
+        guard let reference = Reference("rq_" + (try identifier())) else {
+            throw FixtureFault.malformed("request id")
+        }
         return reference
     }
 
@@ -66,7 +69,8 @@ public final class FixtureClient: Sendable {
     ) throws -> String {
         try DPoPProof.make(
             method: method, url: vault.identity.issuer + path, nonce: nonce.withLock { $0 },
-            accessToken: token?.compact, key: key, identifier: try identifier ?? self.identifier(), now: clock())
+            accessToken: token?.compact, key: key, identifier: try identifier ?? self.identifier(),
+            now: clock())
     }
 
     /// A request for a token, signed now.
@@ -90,10 +94,12 @@ public final class FixtureClient: Sendable {
     /// Presents a token with a fresh proof; where the vault asks for a nonce, again with it.
     public func access(_ token: IssuedToken, method: String, path: String) throws -> VerifiedAccess {
         do {
-            return try present(token, proof: try proof(method: method, path: path, token: token), method, path)
+            return try present(
+                token, proof: try proof(method: method, path: path, token: token), method, path)
         } catch VaultError.token(.useDPoPNonce(let fresh)) {
             nonce.withLock { $0 = fresh }
-            return try present(token, proof: try proof(method: method, path: path, token: token), method, path)
+            return try present(
+                token, proof: try proof(method: method, path: path, token: token), method, path)
         }
     }
 
@@ -115,11 +121,13 @@ public final class FixtureClient: Sendable {
         actor: String = "u_4401", actorKind: ActorKind = .human, uses: Int64 = 1
     ) throws -> AuthorizationDetails {
         guard let purpose = Purpose(purpose), let action = Action(action),
-            let caseReference = Reference(caseReference), let actor = Reference(actor), let first = contacts.first
+            let caseReference = Reference(caseReference), let actor = Reference(actor),
+            let first = contacts.first
         else { throw FixtureFault.malformed("details") }
         return .contactAccess(
             try ContactAccessDetails(
-                action: action, purpose: purpose, selection: contacts.count == 1 ? .one(first) : .several(contacts),
+                action: action, purpose: purpose,
+                selection: contacts.count == 1 ? .one(first) : .several(contacts),
                 caseReference: caseReference, stage: stage, fields: fields, precondition: precondition,
                 actor: Actor(kind: actorKind, id: actor), maximumUses: uses))
     }
@@ -163,7 +171,8 @@ public final class FixtureClient: Sendable {
     ) async throws -> StoredReceipt {
         let access = try await intakeAccess(.create, portfolio: portfolio, path: "/v1/contacts")
         return try await vault.storeContact(
-            json: contact.json, as: .client(access), requestID: try requestID(), idempotencyKey: idempotencyKey)
+            json: contact.json, as: .client(access), requestID: try requestID(),
+            idempotencyKey: idempotencyKey)
     }
 
     /// Gets a token for an intake and presents it.
@@ -178,7 +187,8 @@ public final class FixtureClient: Sendable {
 
     /// Gets a token for looking after a contact and presents it.
     public func managementAccess(
-        _ operation: ContactManagementDetails.Operation, of contact: ContactID, method: String, path: String? = nil
+        _ operation: ContactManagementDetails.Operation, of contact: ContactID, method: String,
+        path: String? = nil
     ) async throws -> VerifiedAccess {
         let details = AuthorizationDetails.contactManagement(
             try ContactManagementDetails(operation: operation, contact: contact))

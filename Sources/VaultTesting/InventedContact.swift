@@ -15,11 +15,13 @@ public struct InventedContact: Sendable {
 
     /// One contact with every member and consent to `relay.message`.
     public static let ouyang = InventedContact(
-        phone: "138 0013 8000", name: "欧阳晓彤彤", relation: "colleague", borrower: "br_1001", portfolio: "pf_north")
+        phone: "138 0013 8000", name: "欧阳晓彤彤", relation: "colleague", borrower: "br_1001",
+        portfolio: "pf_north")
 
     /// Another contact.
     public static let sima = InventedContact(
-        phone: "+86 139 0013 9000", name: "司马明远之", relation: "neighbour", borrower: "br_1002", portfolio: "pf_north")
+        phone: "+86 139 0013 9000", name: "司马明远之", relation: "neighbour", borrower: "br_1002",
+        portfolio: "pf_north")
 
     /// One of a hundred million contacts, each with another number.
     /// - Parameter number: 0…99,999,999.

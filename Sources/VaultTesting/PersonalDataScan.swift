@@ -81,7 +81,9 @@ public struct PersonalDataScan: Sendable {
 
     private static func encodings(of text: String) -> [(name: String, bytes: [UInt8])] {
         let utf8 = Array(text.utf8)
-        let little = text.utf16.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }
+        let little = text.utf16.flatMap {
+            [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)]
+        }
         let big = text.utf16.flatMap { [UInt8(truncatingIfNeeded: $0 >> 8), UInt8(truncatingIfNeeded: $0)] }
         let digest = SHA256.hash(utf8)
         var encodings: [(name: String, bytes: [UInt8])] = [("SHA-256", digest)]
@@ -112,11 +114,14 @@ public struct PersonalDataScan: Sendable {
         let big = (0..<8).map { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }.drop { $0 == 0 }
         let values = digits.utf8.map { $0 - 0x30 }
         func packed(_ values: ArraySlice<UInt8>) -> [UInt8] {
-            stride(from: values.startIndex, to: values.endIndex - 1, by: 2).map { values[$0] << 4 | values[$0 + 1] }
+            stride(from: values.startIndex, to: values.endIndex - 1, by: 2).map {
+                values[$0] << 4 | values[$0 + 1]
+            }
         }
         return [
             ("integer, big-endian", Array(big)), ("integer, little-endian", big.reversed()),
-            ("packed digits", packed(values[...])), ("packed digits from the second", packed(values.dropFirst())),
+            ("packed digits", packed(values[...])),
+            ("packed digits from the second", packed(values.dropFirst())),
         ]
     }
 }

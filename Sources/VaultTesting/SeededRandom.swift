@@ -10,12 +10,15 @@ public final class SeededRandom: RandomSource {
     public let seed: UInt64
     private let state: Mutex<UInt64>
 
-    /// A source that begins with a seed, and says which on standard error.
-    /// - Parameter seed: `nil` for one that differs from run to run.
-    public init(seed: UInt64? = nil) {
-        let seed = seed ?? UInt64.random(in: .min ... .max)
+    /// A source that begins with a seed.
+    public init(seed: UInt64) {
         self.seed = seed
         state = Mutex(seed)
+    }
+
+    /// A source that differs from run to run, and says its seed on standard error.
+    public convenience init() {
+        self.init(seed: UInt64.random(in: .min ... .max))
         FileHandle.standardError.write(Data("random seed \(seed)\n".utf8))
     }
 

@@ -9,14 +9,16 @@ extension StoreContract {
             let contacts = [
                 ContractSample.contact(1),
                 ContractSample.contact(2, generation: 9_007_199_254_740_992, sealed: [0, 255, 0]),
-                ContractSample.contact(3, stopped: ContractSample.time.adding(seconds: 1), state: .restricted),
+                ContractSample.contact(
+                    3, stopped: ContractSample.time.adding(seconds: 1), state: .restricted),
                 ContractSample.contact(4, state: .suspended), ContractSample.contact(5, state: .erased),
             ]
             try await store.transaction { try $0.insertContacts(contacts) }
             try await store.read { reader in
                 let asked = contacts.map(\.id) + [contacts[0].id, ContractSample.contactID(99)]
                 try expectEqual(
-                    try reader.contacts(asked), Dictionary(uniqueKeysWithValues: contacts.map { ($0.id, $0) }),
+                    try reader.contacts(asked),
+                    Dictionary(uniqueKeysWithValues: contacts.map { ($0.id, $0) }),
                     "asked twice and unknown ones too")
                 try expectEqual(try reader.contactCount(), 5, "count")
             }
@@ -24,14 +26,17 @@ extension StoreContract {
         onStore("a contact that exists is not inserted again") { store in
             try await store.transaction { try $0.insertContacts([ContractSample.contact(1)]) }
             try await expectError(.conflict, "the same id") {
-                try await store.transaction { try $0.insertContacts([ContractSample.contact(1, sealed: [9])]) }
+                try await store.transaction {
+                    try $0.insertContacts([ContractSample.contact(1, sealed: [9])])
+                }
             }
             let stored = try await store.read { try $0.contacts([ContractSample.contactID(1)]) }
             try expectEqual(stored.values.first?.sealed, [1, 2, 3], "the first")
         },
         onStore("a contact is replaced at the expected generation and at no other") { store in
             let old = ContractSample.contact(1)
-            let new = ContractSample.contact(1, generation: 2, sealed: [7], updated: ContractSample.time.adding(seconds: 9))
+            let new = ContractSample.contact(
+                1, generation: 2, sealed: [7], updated: ContractSample.time.adding(seconds: 9))
             try await store.transaction { try $0.insertContacts([old, ContractSample.contact(2)]) }
             for (generation, contact): (UInt64, StoredContact) in [
                 (0, new), (2, new), (1 << 40, new), (1, ContractSample.contact(9, generation: 2)),
@@ -43,12 +48,14 @@ extension StoreContract {
             }
             try expectEqual(try await store.read { try $0.contacts([old.id]) }, [old.id: old], "unchanged")
             try expect(
-                try await store.transaction { try $0.replaceContact(new, expecting: 1) }, "at the generation it has")
+                try await store.transaction { try $0.replaceContact(new, expecting: 1) },
+                "at the generation it has")
             try expectEqual(try await store.read { try $0.contacts([old.id]) }, [old.id: new], "changed")
             try expect(
                 try await store.transaction { try !$0.replaceContact(new, expecting: 1) }, "a second time")
             let other = ContractSample.contact(2)
-            try expectEqual(try await store.read { try $0.contacts([other.id]) }, [other.id: other], "the neighbour")
+            try expectEqual(
+                try await store.read { try $0.contacts([other.id]) }, [other.id: other], "the neighbour")
         },
         onStore("of concurrent replacements at one generation exactly one wins") { store in
             try await store.transaction { try $0.insertContacts([ContractSample.contact(1)]) }
@@ -57,7 +64,8 @@ extension StoreContract {
                     group.addTask {
                         try await store.transaction { transaction in
                             try transaction.replaceContact(
-                                ContractSample.contact(1, generation: 2, sealed: [UInt8(number)]), expecting: 1)
+                                ContractSample.contact(1, generation: 2, sealed: [UInt8(number)]),
+                                expecting: 1)
                         }
                     }
                 }
@@ -77,7 +85,8 @@ extension StoreContract {
                     try reader.contacts([contact.id])[contact.id],
                     ContractSample.contact(1, stopped: stopped, state: .suspended), "the contact")
                 try expectEqual(
-                    try reader.contacts([ContractSample.contactID(2)]).values.first, ContractSample.contact(2),
+                    try reader.contacts([ContractSample.contactID(2)]).values.first,
+                    ContractSample.contact(2),
                     "the neighbour")
             }
             try await expectError(.conflict, "an unknown contact") {
@@ -86,7 +95,9 @@ extension StoreContract {
                 }
             }
         },
-        onStore("consents come back by contact and purpose, and a later one of a purpose replaces the earlier") { store in
+        onStore(
+            "consents come back by contact and purpose, and a later one of a purpose replaces the earlier"
+        ) { store in
             let first = ContractSample.consent(1, "relay.message")
             let withdrawn = ContractSample.consent(
                 1, "contact.verify", withdrawn: ContractSample.time.adding(seconds: 2),
@@ -100,7 +111,8 @@ extension StoreContract {
             let renewed = ContractSample.consent(1, "relay.message", notice: "n2")
             try await store.transaction { try $0.putConsents([renewed]) }
             try expectEqual(
-                try await store.read { try $0.consents(of: [all[0]]) }, [all[0]: [withdrawn, renewed]], "renewed")
+                try await store.read { try $0.consents(of: [all[0]]) }, [all[0]: [withdrawn, renewed]],
+                "renewed")
         },
         onStore("sequence numbers are set and read by contact") { store in
             let ids = [1, 2, 3].map { ContractSample.contactID($0) }

@@ -41,11 +41,14 @@ extension StoreContract {
             try await store.transaction {
                 try $0.append(ContractSample.batch(first: head.size, leaves: [ContractSample.leaf(0)]))
             }
-            try await expectError(.conflict, "the stale head") { try await store.transaction { try $0.append(stale) } }
+            try await expectError(.conflict, "the stale head") {
+                try await store.transaction { try $0.append(stale) }
+            }
         },
         onStore("the head keeps size, frontier and time") { store in
             let head = LogHead(
-                size: 3, frontier: ContractSample.bytes(64, 7), lastTime: ContractSample.time.adding(seconds: 5))
+                size: 3, frontier: ContractSample.bytes(64, 7),
+                lastTime: ContractSample.time.adding(seconds: 5))
             try await store.transaction { transaction in
                 try transaction.append(
                     LogBatch(
@@ -64,7 +67,8 @@ extension StoreContract {
                     LogBatch(
                         first: 0, leaves: (0..<4).map { ContractSample.leaf($0) }, disclosures: disclosures,
                         tiles: [],
-                        head: LogHead(size: 4, frontier: ContractSample.bytes(32, 4), lastTime: ContractSample.time)))
+                        head: LogHead(
+                            size: 4, frontier: ContractSample.bytes(32, 4), lastTime: ContractSample.time)))
             }
             try await store.read { reader in
                 try expectEqual(
@@ -84,10 +88,12 @@ extension StoreContract {
                     LogBatch(
                         first: 0, leaves: [ContractSample.leaf(0)], disclosures: [],
                         tiles: [tile(0, 0), tile(0, 1), tile(0, 3), tile(1, 0)],
-                        head: LogHead(size: 1, frontier: ContractSample.bytes(32, 4), lastTime: ContractSample.time)))
+                        head: LogHead(
+                            size: 1, frontier: ContractSample.bytes(32, 4), lastTime: ContractSample.time)))
             }
             try await store.read { reader in
-                try expectEqual(try reader.tiles(level: 0, 0..<10), [tile(0, 0), tile(0, 1), tile(0, 3)], "level 0")
+                try expectEqual(
+                    try reader.tiles(level: 0, 0..<10), [tile(0, 0), tile(0, 1), tile(0, 3)], "level 0")
                 try expectEqual(try reader.tiles(level: 0, 1..<3), [tile(0, 1)], "a range with a hole")
                 try expectEqual(try reader.tiles(level: 1, 0..<10), [tile(1, 0)], "level 1")
                 try expect(try reader.tiles(level: 2, 0..<10).isEmpty, "level 2")
@@ -104,7 +110,8 @@ extension StoreContract {
             }
             try await store.read { reader in
                 try expectEqual(try reader.latestCheckpoint(), checkpoint(20), "the newest")
-                try expectEqual(try reader.checkpoints(3...7), [checkpoint(3), checkpoint(7)], "ends included")
+                try expectEqual(
+                    try reader.checkpoints(3...7), [checkpoint(3), checkpoint(7)], "ends included")
                 try expectEqual(try reader.checkpoints(4...19), [checkpoint(7)], "inside")
                 try expect(try reader.checkpoints(8...19).isEmpty, "between")
             }

@@ -23,7 +23,8 @@ extension StoreContract {
                 try expectEqual(try reader.contactCount(), 0, "no contacts")
                 try expect(try reader.sequences([ContractSample.contactID(1)]).isEmpty, "no sequences")
                 try expect(try reader.clients().isEmpty, "no clients")
-                try expect(try reader.clientRevisions([ContractSample.reference("a")]).isEmpty, "no revisions")
+                try expect(
+                    try reader.clientRevisions([ContractSample.reference("a")]).isEmpty, "no revisions")
                 try expect(try reader.tokenUses([ContractSample.useKey(1)]).isEmpty, "no uses")
                 try expect(try reader.deliveries([ContractSample.deliveryKey(1)]).isEmpty, "no deliveries")
                 try expect(try reader.contacts([]).isEmpty && reader.tokenUses([]).isEmpty, "nothing asked")
@@ -46,7 +47,8 @@ extension StoreContract {
                     try transaction.append(ContractSample.batch(first: 0, leaves: [ContractSample.leaf(0)]))
                     try transaction.putCheckpoint(
                         StoredCheckpoint(
-                            size: 1, root: ContractSample.bytes(32, 1), note: "note", signed: transaction.now))
+                            size: 1, root: ContractSample.bytes(32, 1), note: "note", signed: transaction.now)
+                    )
                     try transaction.insertContacts([ContractSample.contact(1)])
                     try transaction.putConsents([ContractSample.consent(1, "relay.message")])
                     try transaction.putSequences([ContractSample.contactID(1): 1])
@@ -61,7 +63,8 @@ extension StoreContract {
                 throw ContractViolation(description: "the body's error did not come out")
             } catch is Undone {}
             try await store.read { reader in
-                try expect(try reader.identity() == nil && reader.policy() == nil, "identity and policy undone")
+                try expect(
+                    try reader.identity() == nil && reader.policy() == nil, "identity and policy undone")
                 try expectEqual(try reader.logHead(), .empty, "log head undone")
                 try expect(try reader.logLeaves(0..<1).isEmpty, "leaves undone")
                 try expect(try reader.latestCheckpoint() == nil, "checkpoint undone")
@@ -85,11 +88,14 @@ extension StoreContract {
                     try transaction.insertContacts([ContractSample.contact(1), ContractSample.contact(2)])
                 }
             }
-            try expectEqual(try await store.read { try $0.contactCount() }, 1, "the first of the list is not there")
+            try expectEqual(
+                try await store.read { try $0.contactCount() }, 1, "the first of the list is not there")
             try await store.transaction { try $0.insertContacts([ContractSample.contact(1)]) }
             try expectEqual(try await store.read { try $0.contactCount() }, 2, "and can be stored")
         },
-        StoreContractCase("what was committed is there after closing and opening, with the clock of the opening") {
+        StoreContractCase(
+            "what was committed is there after closing and opening, with the clock of the opening"
+        ) {
             subject in
             let clock = FixedClock()
             let first = try await subject.open(clock.reading)
@@ -128,6 +134,26 @@ extension StoreContract {
                 try await store.transaction { try $0.putIdentity(ContractSample.identity) }
             }
         },
+        onStore("the epoch of the keyring is 0 before the first, and the one put last afterwards") { store in
+            try expectEqual(try await store.read { try $0.keyringEpoch() }, 0, "before the vault was made")
+            try await store.transaction { try $0.putIdentity(ContractSample.identity) }
+            try expectEqual(try await store.read { try $0.keyringEpoch() }, 0, "before the first")
+            try await store.transaction { try $0.putKeyringEpoch(3) }
+            try await store.transaction { try $0.putKeyringEpoch(4) }
+            try expectEqual(try await store.read { try $0.keyringEpoch() }, 4, "the last")
+            let identity = try await store.read { try $0.identity() }
+            try expectEqual(identity, ContractSample.identity, "the identity")
+        },
+        onStore("a probe changes nothing") { store in
+            try await store.transaction {
+                try $0.append(ContractSample.batch(first: 0, leaves: [ContractSample.leaf(0)]))
+            }
+            let head = try await store.read { try $0.logHead() }
+            try await store.transaction { try $0.probe() }
+            try expectEqual(try await store.read { try $0.logHead() }, head, "the head")
+            try expectEqual(
+                try await store.read { try $0.logLeaves(0..<9) }, [ContractSample.leaf(0)], "the leaves")
+        },
         onStore("concurrent transactions are serialised: no increment is lost") { store in
             let key = ContractSample.useKey(1)
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -161,7 +187,8 @@ extension StoreContract {
             try await write
             committed.signal()
             for seen in try await sizes {
-                try expect(seen == (0, 0), "the log and the contacts as they were at the beginning of the read")
+                try expect(
+                    seen == (0, 0), "the log and the contacts as they were at the beginning of the read")
             }
             try expectEqual(try await store.read { try $0.logHead().size }, 1, "the write, afterwards")
         },

@@ -7,7 +7,9 @@ extension StoreContract {
     static let registrationCases: [StoreContractCase] = [
         onStore("clients are registered, replaced, and known by their revision") { store in
             @Sendable func client(_ name: String, _ revision: UInt64) -> StoredClient {
-                StoredClient(id: ContractSample.reference(name), revision: revision, registration: [1, UInt8(revision)])
+                StoredClient(
+                    id: ContractSample.reference(name), revision: revision,
+                    registration: [1, UInt8(revision)])
             }
             try await store.transaction { transaction in
                 try transaction.putClient(client("dialer-2", 1))
@@ -18,7 +20,9 @@ extension StoreContract {
                 try expectEqual(
                     try reader.clients().sorted { $0.id.text < $1.id.text },
                     [client("dialer-1", 2), client("dialer-2", 1)], "clients")
-                let names = ["dialer-1", "dialer-2", "dialer-3", "dialer-1"].map { ContractSample.reference($0) }
+                let names = ["dialer-1", "dialer-2", "dialer-3", "dialer-1"].map {
+                    ContractSample.reference($0)
+                }
                 try expectEqual(
                     try reader.clientRevisions(names), [names[0]: 2, names[1]: 1], "revisions")
             }
@@ -63,17 +67,20 @@ extension StoreContract {
             let key = ContractSample.deliveryKey(1)
             let delivery = Delivery(
                 release: ContractSample.some(ReleaseID(bytes: ContractSample.bytes(16, 9))),
-                time: ContractSample.time.adding(seconds: 1))
+                time: ContractSample.time.adding(seconds: 1), use: 3)
             try await store.transaction { try $0.putDeliveries([key: delivery]) }
             let others = [
                 ContractSample.deliveryKey(2), ContractSample.deliveryKey(1, request: "rq_2"),
                 DeliveryKey(
-                    token: key.token, request: key.request, contact: ContractSample.contactID(2), expires: key.expires),
+                    token: key.token, request: key.request, contact: ContractSample.contactID(2),
+                    expires: key.expires),
             ]
             try expectEqual(
-                try await store.read { try $0.deliveries([key, key] + others) }, [key: delivery], "deliveries")
+                try await store.read { try $0.deliveries([key, key] + others) }, [key: delivery], "deliveries"
+            )
         },
-        StoreContractCase("an idempotent result is known until it expires, and to its client alone") { subject in
+        StoreContractCase("an idempotent result is known until it expires, and to its client alone") {
+            subject in
             let clock = FixedClock()
             let store = try await subject.open(clock.reading)
             let key = IdempotencyKey(
@@ -105,7 +112,8 @@ extension StoreContract {
             try expectEqual(known, renewed, "used again")
             try await store.close()
         },
-        onStore("a purge forgets what expired before the moment, and nothing that expires at it or later") { store in
+        onStore("a purge forgets what expired before the moment, and nothing that expires at it or later") {
+            store in
             let moment = ContractSample.time
             let times = [moment.adding(seconds: -1), moment, moment.adding(seconds: 1)]
             let uses = times.enumerated().map { ContractSample.useKey(UInt8($0.offset), expires: $0.element) }
@@ -116,7 +124,8 @@ extension StoreContract {
                 ProofUse(digest: ContractSample.bytes(32, UInt8($0.offset)), expires: $0.element)
             }
             let delivery = Delivery(
-                release: ContractSample.some(ReleaseID(bytes: ContractSample.bytes(16, 9))), time: moment)
+                release: ContractSample.some(ReleaseID(bytes: ContractSample.bytes(16, 9))), time: moment,
+                use: 1)
             try await store.transaction { transaction in
                 _ = try transaction.insertProofs(proofs)
                 for key in uses { try transaction.putTokenUses([key: 1]) }
@@ -127,7 +136,8 @@ extension StoreContract {
             }
             try await store.read { reader in
                 try expectEqual(Set(try reader.tokenUses(uses).keys), Set(uses[1...]), "uses")
-                try expectEqual(Set(try reader.deliveries(deliveries).keys), Set(deliveries[1...]), "deliveries")
+                try expectEqual(
+                    Set(try reader.deliveries(deliveries).keys), Set(deliveries[1...]), "deliveries")
                 try expectEqual(try reader.logHead().size, 1, "the log")
                 try expectEqual(try reader.contactCount(), 1, "the contacts")
             }

@@ -11,7 +11,8 @@ public struct StoreUnderTest: Sendable {
 
     /// A store that is opened by a function.
     public init(
-        open: @escaping @Sendable (_ clock: @escaping @Sendable () -> Timestamp) async throws -> any VaultStore
+        open:
+            @escaping @Sendable (_ clock: @escaping @Sendable () -> Timestamp) async throws -> any VaultStore
     ) {
         self.open = open
     }
@@ -110,7 +111,8 @@ enum ContractSample {
         StoredContact(
             id: contactID(number), borrower: reference("br_\(number)"), portfolio: reference("pf_1"),
             attributes: Array("{\"v\":1}".utf8), generation: generation, sealed: sealed,
-            disclosureKey: bytes(68, number), phoneIndexVersion: 1, phoneIndex: bytes(32, number), state: state,
+            disclosureKey: bytes(68, number), phoneIndexVersion: 1, phoneIndex: bytes(32, number),
+            state: state,
             stopped: stopped, created: time, updated: updated)
     }
 
@@ -137,7 +139,9 @@ enum ContractSample {
         TokenUseKey(token: bytes(32, number), contact: contactID(contact), expires: expires)
     }
 
-    static func deliveryKey(_ number: UInt8, request: String = "rq_1", expires: Timestamp = time) -> DeliveryKey {
+    static func deliveryKey(
+        _ number: UInt8, request: String = "rq_1", expires: Timestamp = time
+    ) -> DeliveryKey {
         DeliveryKey(token: bytes(32, number), request: request, contact: contactID(1), expires: expires)
     }
 }

@@ -22,7 +22,8 @@ public final class TemporaryFolder: Sendable {
     public func files() throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: path).filter { name in
             var isFolder: ObjCBool = false
-            return FileManager.default.fileExists(atPath: file(name), isDirectory: &isFolder) && !isFolder.boolValue
+            return FileManager.default.fileExists(atPath: file(name), isDirectory: &isFolder)
+                && !isFolder.boolValue
         }.sorted()
     }
 

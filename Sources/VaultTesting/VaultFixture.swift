@@ -59,13 +59,16 @@ public final class VaultFixture: Sendable {
         random: any RandomSource = SystemRandom(),
         wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore = { $0 }
     ) async throws -> VaultFixture {
-        guard let tenant = TenantID(bytes: try random.bytes(16)) else { throw FixtureFault.malformed("tenant") }
+        guard let tenant = TenantID(bytes: try random.bytes(16)) else {
+            throw FixtureFault.malformed("tenant")
+        }
         let keyring = try Keyring.make(tenant: tenant, random: random, now: clock())
         let folder = try folder ?? TemporaryFolder()
         let store = wrapping(
             try SQLiteStore.open(path: folder.file(storeName), create: true, clock: clock))
         try await Vault.create(
-            in: store, keyring: keyring, issuer: issuer, policy: policy, instance: try instance(), random: random)
+            in: store, keyring: keyring, issuer: issuer, policy: policy, instance: try instance(),
+            random: random)
         return VaultFixture(
             folder: folder, keyring: keyring, store: store,
             vault: try await Vault.open(
@@ -96,7 +99,9 @@ public final class VaultFixture: Sendable {
     /// A fresh request id.
     public func requestID() throws -> Reference {
         let number = try random.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        guard let id = Reference("rq_" + String(number, radix: 36)) else { throw FixtureFault.malformed("request id") }
+        guard let id = Reference("rq_" + String(number, radix: 36)) else {
+            throw FixtureFault.malformed("request id")
+        }
         return id
     }
 
@@ -108,18 +113,22 @@ public final class VaultFixture: Sendable {
         agency: String = "ag_north", portfolios: [String] = [], purposes: [String] = [],
         algorithm: SignatureAlgorithm = .es256
     ) async throws -> FixtureClient {
-        guard let id = Reference(name), let agency = Reference(agency) else { throw FixtureFault.malformed("client") }
+        guard let id = Reference(name), let agency = Reference(agency) else {
+            throw FixtureFault.malformed("client")
+        }
         let key = PrivateJWK(try SigningKey(generating: algorithm))
         let registration = RegisteredClient(
             id: id, agency: agency, kind: kind, roles: roles, keys: [key.publicJWK],
-            portfolios: Set(portfolios.compactMap { Reference($0) }), purposes: Set(purposes.compactMap { Purpose($0) }))
+            portfolios: Set(portfolios.compactMap { Reference($0) }),
+            purposes: Set(purposes.compactMap { Purpose($0) }))
         try await vault.registerClient(registration, requestID: try requestID())
         return FixtureClient(vault: vault, registration: registration, key: key, clock: clock, random: random)
     }
 
     /// Stores a contact on the operator's word.
     public func store(_ contact: InventedContact = .ouyang) async throws -> ContactID {
-        try await vault.storeContact(json: contact.json, as: .localOperator, requestID: try requestID()).contact
+        try await vault.storeContact(json: contact.json, as: .localOperator, requestID: try requestID())
+            .contact
     }
 
     /// Stores many numbered contacts on the operator's word, 200 a transaction.

@@ -59,9 +59,13 @@ struct ContactsImport: AsyncParsableCommand {
         var refused = 0
         while let batch = lines.next(1024) {
             let results = try await session.importLines(batch.map(\.bytes), from: 1)
-            for (line, result) in zip(batch, results) {
+            for result in results {
+                // Results name lines by their place in the batch; a line that says the import ended may name any.
+                guard batch.indices.contains(result.line - 1) else {
+                    throw CommandFailure("the service's answer names a line that was not sent")
+                }
                 let placed = ImportLineBody(
-                    line: line.number, contact: result.contact, phone: result.phone, field: result.field,
+                    line: batch[result.line - 1].number, contact: result.contact, phone: result.phone, field: result.field,
                     problem: result.problem)
                 if result.contact == nil { refused += 1 } else { stored += 1 }
                 try print(placed)
@@ -163,8 +167,9 @@ final class LineFile {
     private func line() -> [UInt8]? {
         while true {
             if let end = buffer.firstIndex(of: 0x0A) {
-                let line = Array(buffer[..<end])
+                var line = Array(buffer[..<end])
                 buffer.removeFirst(end + 1)
+                if line.last == 0x0D { line.removeLast() }
                 return line
             }
             if isAtEnd {

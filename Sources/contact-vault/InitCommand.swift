@@ -36,20 +36,33 @@ struct InitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let folder = options.folder
-        if FileManager.default.fileExists(atPath: folder.path) {
-            guard try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty else {
+        let manager = FileManager.default
+        // An existing folder is used as it is, a mount point or a link included, if it is empty.
+        let existed = manager.fileExists(atPath: folder.path)
+        if existed {
+            guard try manager.contentsOfDirectory(atPath: folder.path).isEmpty else {
                 throw CommandFailure("\(folder.path) is not empty: name another folder; nothing was changed")
             }
-            try FileManager.default.removeItem(atPath: folder.path)
+            try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
+        } else {
+            try manager.createDirectory(
+                atPath: folder.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         }
-        let staging = VaultFolder(path: folder.path + ".new-\(ProcessInfo.processInfo.processIdentifier)")
-        try FileManager.default.createDirectory(
-            atPath: staging.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        // Made in a folder of its own inside and moved up at the end: a failure leaves nothing.
+        let staging = VaultFolder(path: folder.path + "/.new")
         do {
+            try manager.createDirectory(
+                atPath: staging.path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
             try await make(in: staging)
-            try FileManager.default.moveItem(atPath: staging.path, toPath: folder.path)
+            for name in try manager.contentsOfDirectory(atPath: staging.path) {
+                try manager.moveItem(atPath: staging.path + "/" + name, toPath: folder.path + "/" + name)
+            }
+            try manager.removeItem(atPath: staging.path)
         } catch {
-            try? FileManager.default.removeItem(atPath: staging.path)
+            for name in try manager.contentsOfDirectory(atPath: folder.path) {
+                try? manager.removeItem(atPath: folder.path + "/" + name)
+            }
+            if !existed { try? manager.removeItem(atPath: folder.path) }
             throw error
         }
         Terminal.message("made a vault in \(folder.path) for \(issuer)")

@@ -34,6 +34,9 @@ struct LogVerify: AsyncParsableCommand {
     @Option(help: "File with the log's public key; default log.vkey in the vault's folder.")
     var key: String?
 
+    @Option(help: "File with a signed checkpoint that was kept elsewhere; the log must go on from it.")
+    var checkpoint: String?
+
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -46,7 +49,8 @@ struct LogVerify: AsyncParsableCommand {
             throw CommandFailure("the log's public key does not parse: \(error)")
         }
         let store = try SQLiteStore.openForReading(path: folder.store)
-        let verified = try await LogVerification.run(store, verifier: verifier) { read in
+        let pinned = try checkpoint.map { Array(try VaultFolder.read($0).utf8) }
+        let verified = try await LogVerification.run(store, verifier: verifier, pinned: pinned) { read in
             if read % 262_144 == 0 { Terminal.message("read \(read) entries") }
         }
         try await store.close()
@@ -61,7 +65,7 @@ struct LogVerify: AsyncParsableCommand {
         } else {
             Terminal.result(
                 "verified: \(verified.size) entries, root \(root), \(verified.checkpoints) checkpoints signed by "
-                    + "\(verifier.name), the newest over \(verified.signedSize) entries")
+                    + "\(verifier.name), \(verified.size - verified.signedSize) entries not yet signed")
         }
     }
 }

@@ -82,11 +82,11 @@ struct LocalSession: OperatorSession {
     }
 
     func entries(from: UInt64, limit: UInt64) async throws -> LogPageBody {
+        let size = try await vault.logSize()
         let entries = try await vault.entries(
             from..<from + limit, as: .localOperator, requestID: try Self.requestID())
         return LogPageBody(
-            entries: try entries.map { try LogEntryBody($0) },
-            next: entries.count == Int(limit) ? from + limit : nil)
+            entries: try entries.map { try LogEntryBody($0) }, next: from + limit < size ? from + limit : nil)
     }
 
     func proof(of index: UInt64) async throws -> (leaf: String, proof: String) {

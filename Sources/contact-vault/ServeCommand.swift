@@ -45,6 +45,7 @@ struct ServeCommand: AsyncParsableCommand {
         try configuration.check()
 
         let vault = try await folder.open(passphrase, instance: configuration.instance)
+        folder.warnOfPolicyFile(inForce: vault.policyVersion)
         var logger = Logger(label: "contact-vault", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = level
         let server = VaultServer(

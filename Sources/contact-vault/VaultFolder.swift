@@ -6,6 +6,7 @@ import ContactModel
 import ContactVault
 import EnvelopeEncryption
 import Foundation
+import PurposePolicy
 import SQLiteStore
 import VaultCrypto
 import VaultService
@@ -85,6 +86,20 @@ struct VaultFolder: Sendable {
 
     func requireVault() throws {
         guard exists else { throw StoreError.missing }
+        // The operator's socket and every file rely on the folder's mode.
+        let attributes = try FileManager.default.attributesOfItem(
+            atPath: (path as NSString).resolvingSymlinksInPath)
+        guard let mode = attributes[.posixPermissions] as? Int, mode & 0o077 == 0 else {
+            throw CommandFailure("\(path) can be entered by others: chmod 700 it; nothing was opened")
+        }
+    }
+
+    /// Says so if the policy file beside the vault is not the policy in force: editing it changes nothing.
+    func warnOfPolicyFile(inForce version: String) {
+        guard let text = try? Self.read(policy) else { return }
+        guard (try? Policy.parse(text: text, file: "policy.yaml"))?.version != version else { return }
+        Terminal.message(
+            "warning: policy.yaml is not the policy in force (\(version)): this version takes a policy at init alone")
     }
 
     /// Reads the keyring, asking for a passphrase only if the root key is sealed.

@@ -26,6 +26,7 @@ enum Machine {
             best = (words[1], words[2])
         }
         guard let type = best?.type else { return "an unknown file system" }
-        return ["tmpfs", "ramfs"].contains(type) ? "\(type): IN MEMORY, SYNCS COST NOTHING HERE" : String(type)
+        return ["tmpfs", "ramfs"].contains(type)
+            ? "\(type): IN MEMORY, SYNCS COST NOTHING HERE" : String(type)
     }
 }

@@ -24,7 +24,7 @@ struct ServiceBench {
         let key = try ClientKey.create(path: folder + "/client.jwk")
         try write(key.json.canonicalBytes, "client.pub")
         let contacts = try await prepare()
-        let service = try ServiceProcess(executable, data: vault)
+        let service = try ServiceProcess(executable, data: vault, messages: folder + "/service.log")
         let table: TextTable
         do {
             table = try await measure(service, contacts)

@@ -48,15 +48,22 @@ final class ServiceProcess {
     let controlPort: Int
     private let process: Process
     private let ended: AsyncStream<Int32>
+    private let messages: String
 
     /// Starts a service on free ports of loopback and waits for its first line.
-    init(_ executable: ServiceExecutable, data: String) throws {
+    /// - Parameter messages: file for what it says on standard error, which is shown only if it fails.
+    init(_ executable: ServiceExecutable, data: String, messages: String) throws {
+        self.messages = messages
+        guard FileManager.default.createFile(atPath: messages, contents: nil),
+            let errors = FileHandle(forWritingAtPath: messages)
+        else { throw BenchFailure.failed("cannot write \(messages)") }
         process = Process()
         process.executableURL = URL(fileURLWithPath: executable.path)
         process.arguments = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]
         process.standardInput = FileHandle.nullDevice
         let output = Pipe()
         process.standardOutput = output
+        process.standardError = errors
         let stream = AsyncStream<Int32>.makeStream()
         ended = stream.stream
         process.terminationHandler = { process in
@@ -69,7 +76,7 @@ final class ServiceProcess {
             let chunk = output.fileHandleForReading.availableData
             guard !chunk.isEmpty, line.count < 4096 else {
                 process.terminate()
-                throw BenchFailure.failed("the service did not begin to serve")
+                throw BenchFailure.failed("the service did not begin to serve: \(Self.text(messages))")
             }
             line += chunk
         }
@@ -87,8 +94,12 @@ final class ServiceProcess {
     func stop() async throws {
         process.terminate()
         for await status in ended where status != 0 {
-            throw BenchFailure.failed("the service ended with \(status)")
+            throw BenchFailure.failed("the service ended with \(status): \(Self.text(messages))")
         }
+    }
+
+    private static func text(_ path: String) -> String {
+        (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
     }
 
     private static func port(of name: String, in line: String) -> Int? {

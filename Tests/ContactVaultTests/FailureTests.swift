@@ -32,7 +32,8 @@ struct FailureTests {
         let rows = try fixture.rowCounts()
         store.fault = fault
         for _ in 0..<3 {
-            #expect(await unavailability { _ = try await client.release(contact, access: access) } == "injected")
+            #expect(
+                await unavailability { _ = try await client.release(contact, access: access) } == "injected")
         }
         #expect(try fixture.rowCounts() == rows)
 
@@ -44,7 +45,9 @@ struct FailureTests {
         try await fixture.verifyLog()
     }
 
-    @Test("a commit whose answer is lost releases nothing; the permit entry stands, and the retry gets the number")
+    @Test(
+        "a commit whose answer is lost releases nothing; the permit entry stands, and the retry gets the number"
+    )
     func lostAnswer() async throws {
         let (fixture, store) = try await makeFaulty()
         let contact = try await fixture.store()
@@ -52,7 +55,9 @@ struct FailureTests {
         let token = try await client.token(try client.details([contact]))
         let request = try client.requestID()
         store.fault = .afterCommit
-        let code = await unavailability { _ = try await client.release(contact, with: token, requestID: request) }
+        let code = await unavailability {
+            _ = try await client.release(contact, with: token, requestID: request)
+        }
         #expect(code == "injected")
         store.fault = .none
         #expect(try await fixture.entries(.release, .permit).count == 1)
@@ -74,7 +79,9 @@ struct FailureTests {
         func releaseAll() async -> [String?] {
             await withTaskGroup(of: String?.self) { group in
                 for (contact, access) in accesses {
-                    group.addTask { await unavailability { _ = try await client.release(contact, access: access) } }
+                    group.addTask {
+                        await unavailability { _ = try await client.release(contact, access: access) }
+                    }
                 }
                 return await group.reduce(into: []) { $0.append($1) }
             }
@@ -99,11 +106,13 @@ struct FailureTests {
         var codes: [String?] = []
         codes.append(await unavailability { _ = try await client.token(try client.details([contact])) })
         codes.append(await unavailability { _ = try await fixture.store(.sima) })
-        codes.append(await unavailability { try await vault.stop(contact, as: .localOperator, requestID: id) })
+        codes.append(
+            await unavailability { try await vault.stop(contact, as: .localOperator, requestID: id) })
         codes.append(
             await unavailability {
                 _ = try await vault.replaceContact(
-                    contact, json: InventedContact.sima.with("consents", nil).json, expecting: 1, as: .localOperator,
+                    contact, json: InventedContact.sima.with("consents", nil).json, expecting: 1,
+                    as: .localOperator,
                     requestID: id)
             })
         codes.append(

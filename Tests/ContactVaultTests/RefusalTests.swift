@@ -89,14 +89,16 @@ struct RefusalTests {
     func suspended() async throws {
         let contact = try await fixture.store()
         let token = try await token(contact)
-        try await fixture.vault.setSuspended(true, client: client.registration.id, requestID: try fixture.requestID())
+        try await fixture.vault.setSuspended(
+            true, client: client.registration.id, requestID: try fixture.requestID())
         #expect(try await denialOfRelease(contact, with: token) == .clientSuspended)
         let refused = await refusal { _ = try await self.token(contact) }
         guard case .token(.invalidClient(.clientSuspended))? = refused else {
             Issue.record("\(String(describing: refused))")
             return
         }
-        try await fixture.vault.setSuspended(false, client: client.registration.id, requestID: try fixture.requestID())
+        try await fixture.vault.setSuspended(
+            false, client: client.registration.id, requestID: try fixture.requestID())
         #expect(try await client.release(contact, with: token).phone == "+8613800138000")
     }
 
@@ -112,7 +114,8 @@ struct RefusalTests {
         let intake = try await fixture.registerClient("origination-1", roles: [.intake])
         let management = try await intake.managementAccess(
             .read, of: contact, method: "POST", path: FixtureClient.path(of: contact))
-        #expect(await denial { _ = try await intake.release(contact, access: management) } == .insufficientScope)
+        #expect(
+            await denial { _ = try await intake.release(contact, access: management) } == .insufficientScope)
         let create = try await intake.intakeAccess(.create, path: FixtureClient.path(of: contact))
         #expect(await denial { _ = try await intake.release(contact, access: create) } == .insufficientScope)
     }
@@ -163,9 +166,13 @@ struct RefusalTests {
         #expect(await denial { _ = try await fixture.vault.grantToken(request) } == .assertionReplayed)
         let withOldProof = TokenRequest(
             assertion: Array(try client.assertion().utf8), clientID: nil,
-            authorizationDetails: request.authorizationDetails, proof: request.proof, requestID: request.requestID)
+            authorizationDetails: request.authorizationDetails, proof: request.proof,
+            requestID: request.requestID)
         #expect(await denial { _ = try await fixture.vault.grantToken(withOldProof) } == .proofReplayed)
-        #expect(try await fixture.entries(.tokenDeny, .deny).map(\.reason) == ["assertion_replayed", "proof_replayed"])
+        #expect(
+            try await fixture.entries(.tokenDeny, .deny).map(\.reason) == [
+                "assertion_replayed", "proof_replayed",
+            ])
     }
 
     @Test(
@@ -176,11 +183,14 @@ struct RefusalTests {
             ("relay.message", "dial", .relation, .callCollection, .fieldNotAllowed),
             ("relay.message", "dial", .phone, .closed, .stageNotAllowed),
         ])
-    func policy(purpose: String, action: String, field: FieldName, stage: Stage, expected: DenialCode) async throws {
+    func policy(
+        purpose: String, action: String, field: FieldName, stage: Stage, expected: DenialCode
+    ) async throws {
         let contact = try await fixture.store()
         let code = await denial {
             _ = try await client.token(
-                try client.details([contact], purpose: purpose, action: action, fields: [field], stage: stage))
+                try client.details([contact], purpose: purpose, action: action, fields: [field], stage: stage)
+            )
         }
         #expect(code == expected)
         let entry = try await fixture.newestEntry()
@@ -193,15 +203,20 @@ struct RefusalTests {
         let intake = try await fixture.registerClient("origination-1", roles: [.intake])
         let bounded = try await fixture.registerClient("dialer-3", purposes: ["contact.notice"])
         #expect(
-            await denial { _ = try await client.token(try client.details([contact], uses: 2)) } == .usesNotAllowed)
+            await denial { _ = try await client.token(try client.details([contact], uses: 2)) }
+                == .usesNotAllowed)
         #expect(
             await denial { _ = try await client.token(try client.details([contact], precondition: nil)) }
                 == .preconditionMissing)
         #expect(
-            await denial { _ = try await client.token(try client.details([contact], precondition: .deceased)) }
+            await denial {
+                _ = try await client.token(try client.details([contact], precondition: .deceased))
+            }
                 == .preconditionNotAccepted)
         #expect(await denial { _ = try await intake.token(try intake.details([contact])) } == .roleNotAllowed)
-        #expect(await denial { _ = try await bounded.token(try bounded.details([contact])) } == .purposeNotRegistered)
+        #expect(
+            await denial { _ = try await bounded.token(try bounded.details([contact])) }
+                == .purposeNotRegistered)
     }
 
     // MARK: The contact
@@ -239,7 +254,8 @@ struct RefusalTests {
         let consent = try ConsentIntake(
             purpose: try #require(Purpose("relay.message")),
             members: JSONObject([
-                ("notice", .string("n3")), ("evidence", .string("sha256:" + String(repeating: "ab", count: 32))),
+                ("notice", .string("n3")),
+                ("evidence", .string("sha256:" + String(repeating: "ab", count: 32))),
             ]))
         try await fixture.vault.giveConsent(
             consent, of: contact, as: .localOperator, requestID: try fixture.requestID())
@@ -288,7 +304,8 @@ struct RefusalTests {
         let consent = try ConsentIntake(
             purpose: try #require(Purpose("relay.message")),
             members: JSONObject([
-                ("notice", .string("n4")), ("evidence", .string("sha256:" + String(repeating: "cd", count: 32))),
+                ("notice", .string("n4")),
+                ("evidence", .string("sha256:" + String(repeating: "cd", count: 32))),
             ]))
         let code = await denial {
             try await fixture.vault.giveConsent(
@@ -299,7 +316,8 @@ struct RefusalTests {
         clock.advance(seconds: 5)
         try await fixture.vault.stop(contact, as: .localOperator, requestID: try fixture.requestID())
         _ = try await fixture.vault.replaceContact(
-            contact, json: InventedContact.ouyang.with("consents", nil).json, expecting: 1, as: .localOperator,
+            contact, json: InventedContact.ouyang.with("consents", nil).json, expecting: 1,
+            as: .localOperator,
             requestID: try fixture.requestID())
         #expect(try fixture.value("SELECT stopped FROM contacts") == first)
         #expect(try await denialOfRelease(contact, with: token) == .stopFlag)

@@ -4,6 +4,7 @@ import AccessLog
 import AccessToken
 import ContactModel
 import ContactVault
+import StrictEncoding
 import Testing
 import VaultCrypto
 import VaultTesting
@@ -15,7 +16,9 @@ struct ReleaseTests {
 
     init() async throws { fixture = try await VaultFixture.make(clock: clock.reading) }
 
-    @Test("a permitted dial reveals the number, and its receipt is the stored leaf", arguments: SignatureAlgorithm.allCases)
+    @Test(
+        "a permitted dial reveals the number, and its receipt is the stored leaf",
+        arguments: SignatureAlgorithm.allCases)
     func reveal(algorithm: SignatureAlgorithm) async throws {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient(algorithm: algorithm)
@@ -55,7 +58,8 @@ struct ReleaseTests {
         let proof = try await fixture.vault.proof(
             of: released.receipt.index, as: .localOperator, requestID: try fixture.requestID())
         let checkpoint = try proof.proof.verify(
-            leafHash: released.receipt.leafHash, by: try NoteVerifier(verifierKey: fixture.vault.logVerifierKey))
+            leafHash: released.receipt.leafHash,
+            by: try NoteVerifier(verifierKey: fixture.vault.logVerifierKey))
         #expect(checkpoint.size == verified.size)
     }
 
@@ -70,7 +74,9 @@ struct ReleaseTests {
         #expect(try await fixture.newestEntry().form == .mask)
     }
 
-    @Test("a desk never gets a number revealed, whatever it asks", arguments: ["dial", "send_template", "display"])
+    @Test(
+        "a desk never gets a number revealed, whatever it asks",
+        arguments: ["dial", "send_template", "display"])
     func desk(action: String) async throws {
         let contact = try await fixture.store()
         let desk = try await fixture.registerClient("desk-1", kind: .desk)
@@ -81,11 +87,15 @@ struct ReleaseTests {
         #expect(try await fixture.newestEntry().form == .mask)
     }
 
-    @Test("software gets no number revealed, and no mask in place of the sealed number", arguments: [ActorKind.ivr, .aiAgent])
+    @Test(
+        "software gets no number revealed, and no mask in place of the sealed number",
+        arguments: [ActorKind.ivr, .aiAgent])
     func machines(actor: ActorKind) async throws {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
-        let code = await denial { _ = try await client.token(try client.details([contact], actorKind: actor)) }
+        let code = await denial {
+            _ = try await client.token(try client.details([contact], actorKind: actor))
+        }
         #expect(code == .purposeNotConfigured)
         #expect(try await fixture.newestEntry().kind == .tokenDeny)
     }
@@ -142,7 +152,8 @@ struct ReleaseTests {
         }
         let token = try await officer.token(.accessLog(try AccessLogDetails(operation: .read)))
         let access = try officer.access(token, method: "GET", path: "/v1/log/entries")
-        let read = try await fixture.vault.entries(0..<1000, as: .client(access), requestID: try client.requestID())
+        let read = try await fixture.vault.entries(
+            0..<1000, as: .client(access), requestID: try client.requestID())
         let numbers = read.filter { $0.disclosed?.contact == contact }.compactMap { $0.disclosed?.sequence }
         #expect(numbers == Array(1...7))
         let disclosed = try #require(read.last { $0.entry.kind == .release }?.disclosed)
@@ -154,13 +165,34 @@ struct ReleaseTests {
     func replaced() async throws {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
-        let token = try await client.token(try client.details([contact]))
+        let token = try await client.token(try client.details([contact], fields: [.phone, .name]))
+        let renamed = InventedContact.ouyang.with("consents", nil).with("name", .string("欧阳静姝然"))
         _ = try await fixture.vault.replaceContact(
-            contact, json: InventedContact.sima.with("consents", nil).json, expecting: 1, as: .localOperator,
-            requestID: try fixture.requestID())
+            contact, json: renamed.json, expecting: 1, as: .localOperator, requestID: try fixture.requestID())
         let released = try await client.release(contact, with: token)
-        #expect(released.phone == "+8613900139000")
+        #expect(released.phone == "+8613800138000" && released.name == "欧阳静姝然")
         #expect(try await fixture.newestEntry().generation == 2)
+    }
+
+    @Test("consent does not pass on to another number")
+    func replacedNumber() async throws {
+        let contact = try await fixture.store()
+        let client = try await fixture.registerClient()
+        let token = try await client.token(try client.details([contact]))
+        let (vault, id) = (fixture.vault, try fixture.requestID())
+        _ = try await vault.replaceContact(
+            contact, json: InventedContact.sima.with("consents", nil).json, expecting: 1, as: .localOperator,
+            requestID: id)
+        #expect(await denial { _ = try await client.release(contact, with: token) } == .consentWithdrawn)
+        clock.advance(seconds: 1)
+        let consent = try ConsentIntake(
+            purpose: try #require(Purpose("relay.message")),
+            members: JSONObject([
+                ("notice", .string("n4")),
+                ("evidence", .string("sha256:" + String(repeating: "ef", count: 32))),
+            ]))
+        try await vault.giveConsent(consent, of: contact, as: .localOperator, requestID: id)
+        #expect(try await client.release(contact, with: token).phone == "+8613900139000")
     }
 
     @Test("the log goes on after closing and opening, and old tokens with it")
@@ -168,7 +200,8 @@ struct ReleaseTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let tokens = [
-            try await client.token(try client.details([contact])), try await client.token(try client.details([contact])),
+            try await client.token(try client.details([contact])),
+            try await client.token(try client.details([contact])),
         ]
         _ = try await client.release(contact, with: tokens[0])
         try await fixture.vault.close()

@@ -74,11 +74,19 @@ extension VaultFixture {
     func rowCounts() throws -> [String: Int] {
         let queue = try DatabaseQueue(path: storePath)
         return try queue.read { database in
-            let tables = try String.fetchAll(database, sql: "SELECT name FROM sqlite_schema WHERE type = 'table'")
+            let tables = try String.fetchAll(
+                database, sql: "SELECT name FROM sqlite_schema WHERE type = 'table'")
             return try Dictionary(
                 uniqueKeysWithValues: tables.map { table in
                     (table, try Int.fetchOne(database, sql: "SELECT count(*) FROM \"\(table)\"") ?? 0)
                 })
+        }
+    }
+
+    /// Rows of the tables that hold contacts, by name.
+    func contactRows() throws -> [String: Int] {
+        try rowCounts().filter {
+            ["contacts", "consents", "sequences", "idempotent_results"].contains($0.key)
         }
     }
 

@@ -182,7 +182,8 @@ struct SQLiteFileTests {
         for sql in [
             "UPDATE log_entries SET leaf = x'00'", "UPDATE log_entries SET position = 7 WHERE position = 1",
             "DELETE FROM log_entries WHERE position = 1", "DELETE FROM log_entries",
-            "INSERT OR REPLACE INTO log_entries VALUES (1, x'00')", "REPLACE INTO log_entries VALUES (0, x'00')",
+            "INSERT OR REPLACE INTO log_entries VALUES (1, x'00')",
+            "REPLACE INTO log_entries VALUES (0, x'00')",
             "INSERT INTO log_entries VALUES (1, x'00') ON CONFLICT (position) DO UPDATE SET leaf = excluded.leaf",
         ] {
             #expect(throws: DatabaseError.self, "\(sql)") { try self.tamper(sql) }
@@ -196,7 +197,8 @@ struct SQLiteFileTests {
         arguments: [
             "UPDATE contacts SET generation = -1", "UPDATE contacts SET phone_index_version = -5",
             "UPDATE contacts SET phone_index_version = 4294967296", "UPDATE contacts SET state = 'asleep'",
-            "UPDATE contacts SET created = 9223372036854775807", "UPDATE contacts SET stopped = -9223372036854775808",
+            "UPDATE contacts SET created = 9223372036854775807",
+            "UPDATE contacts SET stopped = -9223372036854775808",
             "UPDATE contacts SET borrower = 'a b'", "UPDATE contacts SET portfolio = ''",
         ])
     func tamperedContact(sql: String) async throws {
@@ -265,7 +267,8 @@ struct SQLiteFileTests {
         let disk = try SmallDisk(mebibytes: 4)
         let store = try SQLiteStore.open(path: disk.folder.file("vault.sqlite"), create: true)
         let block = StoredClient(
-            id: try #require(Reference("a")), revision: 1, registration: [UInt8](repeating: 1, count: 1 << 19))
+            id: try #require(Reference("a")), revision: 1, registration: [UInt8](repeating: 1, count: 1 << 19)
+        )
         let key = TokenUseKey(
             token: [UInt8](repeating: 1, count: 32), contact: try #require(ContactID(bytes: Array(0..<16))),
             expires: FixedClock.beginning)

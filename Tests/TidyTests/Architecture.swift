@@ -28,7 +28,7 @@ enum Architecture {
         ],
         "VaultClient": [
             "AccessLog", "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultCrypto",
-            "async-http-client/AsyncHTTPClient", "swift-nio/NIOCore",
+            "async-http-client/AsyncHTTPClient", "swift-nio/NIOCore", "swift-nio/NIOHTTP1",
         ],
         "contact-vault": [
             "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
@@ -42,7 +42,7 @@ enum Architecture {
         ],
         "vault-bench": [
             "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
-            "SQLiteStore", "StrictEncoding", "VaultClient", "VaultCrypto", "VaultTesting",
+            "SQLiteStore", "StrictEncoding", "VaultClient", "VaultCrypto",
         ],
     ]
 

@@ -61,7 +61,11 @@ extension Vault {
         json: [UInt8], as caller: Caller, requestID: Reference, idempotencyKey: String? = nil
     ) async throws -> StoredReceipt {
         let intake: ContactIntake
-        do { intake = try ContactIntake(json: json) } catch { throw VaultError.intake(error) }
+        do { intake = try ContactIntake(json: json) } catch {
+            return try await refuse(error, .contactCreate, as: caller, requestID: requestID) {
+                access throws(TokenError) in _ = try access.intake(.create)
+            }
+        }
         let mask = intake.phone.mask
         let prepared = try prepare(intake)
         let idempotency = try idempotencyKey.flatMap { try idempotencyEntry($0, caller: caller, body: json) }
@@ -73,7 +77,9 @@ extension Vault {
             },
             { transaction -> ManagedOutcome<StoredReceipt> in
                 if let (key, digest) = idempotency, let earlier = try transaction.store.idempotentResult(key) {
-                    guard earlier.body.isEqualInConstantTime(to: digest) else { throw VaultError.idempotencyConflict }
+                    guard earlier.body.isEqualInConstantTime(to: digest) else {
+                        return .failed(.idempotencyConflict, "idempotency_conflict")
+                    }
                     let known = try transaction.store.contacts([earlier.contact])[earlier.contact]
                     return .done(
                         StoredReceipt(
@@ -149,7 +155,7 @@ extension Vault {
         return results
     }
 
-    /// Replaces a contact's fields and attributes; consents and stop flag stay.
+    /// Replaces a contact's fields and attributes. The stop flag stays, and consents do while the number does.
     /// - Parameter generation: the generation the caller has seen (`If-Match`).
     /// - Throws: ``VaultError/generationMismatch`` if it is no longer the present one.
     public func replaceContact(
@@ -158,7 +164,12 @@ extension Vault {
         // The generation comes from a header: the largest must not overflow.
         guard (1..<UInt64(Int64.max)).contains(generation) else { throw VaultError.generationMismatch }
         let intake: ContactIntake
-        do { intake = try ContactIntake(json: json, withConsents: false) } catch { throw VaultError.intake(error) }
+        guard generation < UInt64(Int64.max) else { throw VaultError.generationMismatch }
+        do { intake = try ContactIntake(json: json, withConsents: false) } catch {
+            return try await refuse(error, .contactUpdate, as: caller, requestID: requestID) {
+                access throws(TokenError) in try access.management(.update, of: id)
+            }
+        }
         let mask = intake.phone.mask
         let prepared = try prepare(intake, as: id, generation: generation + 1)
         return try await manage(
@@ -166,15 +177,22 @@ extension Vault {
             covers: { access throws(TokenError) in try access.management(.update, of: id) },
             { transaction -> ManagedOutcome<StoredReceipt> in
                 guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
-                guard transaction.mayTouch(stored.portfolio), transaction.mayTouch(prepared.contact.portfolio) else {
+                guard transaction.mayTouch(stored), transaction.mayTouch(prepared.contact.portfolio) else {
                     return .refused(.portfolioNotRegistered)
                 }
-                guard stored.generation == generation else { throw VaultError.generationMismatch }
+                guard stored.generation == generation else {
+                    return .failed(.generationMismatch, "generation_mismatch")
+                }
                 let contact = prepared.replacing(stored, at: transaction.now)
                 guard try transaction.store.replaceContact(contact, expecting: generation) else {
-                    throw VaultError.generationMismatch
+                    return .failed(.generationMismatch, "generation_mismatch")
                 }
-                let receipt = try transaction.log(.contactUpdate, about: contact)
+                // Consent is a person's own: another number may be another person, who has consented to nothing.
+                var ended = 0
+                if contact.phoneIndex != stored.phoneIndex || contact.phoneIndexVersion != stored.phoneIndexVersion {
+                    ended = try transaction.endConsents(of: id)
+                }
+                let receipt = try transaction.log(.contactUpdate, about: contact) { $0.count = UInt64(ended) }
                 return .done(
                     StoredReceipt(contact: id, generation: contact.generation, mask: mask, receipt: receipt))
             })
@@ -191,7 +209,7 @@ extension Vault {
             covers: { access throws(TokenError) in try access.management(.read, of: id) },
             { transaction -> ManagedOutcome<(StoredContact, [StoredConsent], EntryReceipt, EntryDraft)> in
                 guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
-                guard transaction.mayTouch(stored.portfolio) else { return .refused(.portfolioNotRegistered) }
+                guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
                 let receipt = try transaction.log(.contactRead, about: stored) { draft in
                     draft.form = .mask
                     draft.fields = [.name, .phone]
@@ -257,7 +275,7 @@ extension Vault {
             covers: { access throws(TokenError) in try access.management(.consent, of: id) },
             { transaction -> ManagedOutcome<Void> in
                 guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
-                guard transaction.mayTouch(stored.portfolio) else { return .refused(.portfolioNotRegistered) }
+                guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
                 guard stored.stopped == nil else { return .refused(.stopFlag) }
                 try transaction.store.putConsents([consent.stored(for: id, at: transaction.now)])
                 try transaction.log(.consentGive, about: stored) { $0.purpose = consent.purpose }
@@ -274,7 +292,7 @@ extension Vault {
             covers: { access throws(TokenError) in try access.management(.consent, of: id) },
             { transaction -> ManagedOutcome<Void> in
                 guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
-                guard transaction.mayTouch(stored.portfolio) else { return .refused(.portfolioNotRegistered) }
+                guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
                 let consents = try transaction.store.consents(of: [id])[id] ?? []
                 guard var consent = consents.first(where: { $0.purpose == purpose }) else {
                     return .refused(.consentMissing)
@@ -296,7 +314,7 @@ extension Vault {
             covers: { access throws(TokenError) in try access.management(.stop, of: id) },
             { transaction -> ManagedOutcome<Void> in
                 guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
-                guard transaction.mayTouch(stored.portfolio) else { return .refused(.portfolioNotRegistered) }
+                guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
                 try transaction.store.putStanding(
                     id, state: stored.state, stopped: stored.stopped ?? transaction.now)
                 try transaction.log(.stopSet, about: stored)
@@ -305,6 +323,17 @@ extension Vault {
     }
 
     // MARK: Preparing
+
+    /// Records that a contact was not acceptable. The request's proof is spent and the entry is there, so that a token
+    /// cannot be used to try one contact after another.
+    private func refuse(
+        _ fault: IntakeFault, _ kind: EntryKind, as caller: Caller, requestID: Reference,
+        covers: @escaping @Sendable (VerifiedAccess) throws(TokenError) -> Void
+    ) async throws -> StoredReceipt {
+        try await manage(kind, as: caller, requestID: requestID, covers: covers) {
+            _ -> ManagedOutcome<StoredReceipt> in .failed(.intake(fault), "intake_refused")
+        }
+    }
 
     /// Seals a contact outside the transaction, so that the store's writer does not wait for cryptography.
     private func prepare(
@@ -395,6 +424,18 @@ extension ConsentIntake {
 }
 
 extension ManagedTransaction {
+    /// Withdraws every consent that stands; how many there were.
+    fileprivate func endConsents(of contact: ContactID) throws -> Int {
+        let standing = try store.consents(of: [contact])[contact, default: []].filter { $0.withdrawn == nil }
+        try store.putConsents(
+            standing.map { consent in
+                var ended = consent
+                ended.withdrawn = now
+                return ended
+            })
+        return standing.count
+    }
+
     /// Stores a new contact with its consents and one entry.
     fileprivate mutating func store(_ contact: StoredContact, _ consents: [StoredConsent]) throws -> EntryReceipt {
         try store.insertContacts([contact])

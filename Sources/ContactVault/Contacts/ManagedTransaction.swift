@@ -23,6 +23,17 @@ enum ManagedOutcome<Value: Sendable>: Sendable {
     case done(Value)
     /// A rule refused; nothing but the entry was written.
     case refused(DenialCode)
+    /// The request cannot be carried out as it is; nothing but the entry was written, and its proof is spent.
+    case failed(VaultError, EntryCode)
+
+    /// Why nothing was done, `nil` if it was.
+    var reason: EntryCode? {
+        switch self {
+        case .done: nil
+        case .refused(let code): EntryCode(code)
+        case .failed(_, let code): code
+        }
+    }
 }
 
 /// A transaction of a caller whose standing was checked.
@@ -54,6 +65,13 @@ struct ManagedTransaction {
         return try writer.add(draft).receipt
     }
 
+    /// Whether the client's registration covers a contact: the portfolio of its sealed attributes, not the column beside.
+    func mayTouch(_ contact: StoredContact) -> Bool {
+        guard let client, !client.portfolios.isEmpty else { return true }
+        guard let attributes = ContactAttributes(canonicalBytes: contact.attributes) else { return false }
+        return client.portfolios.contains(attributes.portfolio)
+    }
+
     /// Whether the client's registration covers a portfolio.
     func mayTouch(_ portfolio: Reference) -> Bool {
         guard let client, !client.portfolios.isEmpty else { return true }
@@ -66,7 +84,7 @@ extension Vault {
     /// - Parameters:
     ///   - kind: what the entry of a refusal is called.
     ///   - contacts: every contact that an entry may be about.
-    ///   - spendsProof: false for the later parts of one request.
+    ///   - spendsProof: false for the later parts of one request, which was let in while its token was good.
     ///   - covers: whether the token covers the operation.
     ///   - body: the act. What it throws undoes everything.
     /// - Throws: ``VaultError/denied(_:)`` for a refusal, after its entry is durable.
@@ -101,12 +119,12 @@ extension Vault {
             var transaction = ManagedTransaction(
                 store: store, state: state, keyring: keyring, client: client, template: template, writer: writer)
             let outcome = try refusal.map { .refused($0) } ?? body(&transaction)
-            if case .refused(let code) = outcome {
+            if let reason = outcome.reason {
                 // Whatever the body meant to log did not happen.
                 transaction.writer = writer
                 var draft = template
                 draft.outcome = .deny
-                draft.reason = EntryCode(code)
+                draft.reason = reason
                 if let contact = contacts.first, contacts.count == 1 {
                     draft.contact = contact
                     draft.disclosureKey = try store.contacts([contact])[contact]?.disclosureKey
@@ -119,6 +137,7 @@ extension Vault {
         switch outcome {
         case .done(let value): return value
         case .refused(let code): throw VaultError.denied(code)
+        case .failed(let error, _): throw error
         }
     }
 
@@ -129,8 +148,8 @@ extension Vault {
         if spendsProof {
             let proof = ProofUse(digest: access.proofIdentifier, expires: access.proofExpires)
             guard try store.insertProofs([proof]) == [true] else { return .proofReplayed }
+            guard store.now < access.token.claims.expires else { return .tokenExpired }
         }
-        guard store.now < access.token.claims.expires else { return .tokenExpired }
         guard let client else { return .clientUnknown }
         guard !client.isSuspended else { return .clientSuspended }
         do { try covers(access) } catch { return .insufficientScope }

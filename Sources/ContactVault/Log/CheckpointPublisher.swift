@@ -19,18 +19,32 @@ final class CheckpointPublisher: Sendable {
     var verifier: NoteVerifier { signer.verifier }
     var last: StoredCheckpoint? { latest.withLock { $0 } }
 
-    /// Signs a head that is ahead of the last one; `nil` if there is nothing new.
+    /// Signs a head that is ahead of the last one and goes on from it; `nil` if there is nothing new.
+    ///
+    /// Looking at sizes alone would let whoever can write the store rewrite history and have it signed: the stored
+    /// entries must lead from the last signed root to the new one.
     /// - Throws: `LogError` if the head is behind the last checkpoint, or of the same size with another root: the store
     ///   was rolled back.
-    func sign(_ head: LogHead, now: Timestamp) throws -> StoredCheckpoint? {
+    func sign(
+        _ head: LogHead, in reader: any VaultReader, now: Timestamp
+    ) throws -> StoredCheckpoint? {
         guard let frontier = Frontier(size: head.size, bytes: head.frontier) else {
             throw StoreError.corrupt("log_head")
         }
         let last = last
         if let last, last.size == head.size, last.root == frontier.root { return nil }
-        let note = try signer.sign(
-            Checkpoint(origin: signer.origin, size: head.size, root: frontier.root),
-            after: last.map { try Checkpoint(origin: signer.origin, size: $0.size, root: $0.root) })
+        let next = try Checkpoint(origin: signer.origin, size: head.size, root: frontier.root)
+        let note: String
+        if let last {
+            // A log that is shorter than what was signed has no proof to make; the signer names that fault.
+            let proof =
+                last.size <= head.size
+                ? try MerkleProver(StoredHashes(reader: reader)).consistency(from: last.size, to: head.size) : []
+            note = try signer.sign(
+                next, after: Checkpoint(origin: signer.origin, size: last.size, root: last.root), consistency: proof)
+        } else {
+            note = try signer.sign(next, after: nil)
+        }
         return StoredCheckpoint(size: head.size, root: frontier.root, note: note, signed: now)
     }
 
@@ -47,7 +61,8 @@ extension Vault {
         let checkpoints = checkpoints
         do {
             let signed = try await store.transaction { transaction -> StoredCheckpoint? in
-                guard let signed = try checkpoints.sign(try transaction.logHead(), now: transaction.now) else {
+                guard let signed = try checkpoints.sign(
+                    try transaction.logHead(), in: transaction, now: transaction.now) else {
                     return nil
                 }
                 // Another call may have stored this size and not yet said so.
@@ -71,10 +86,18 @@ extension Vault {
         do {
             // The margin covers clocks that differ and small steps back: a proof must not be forgotten while it is good.
             try await store.transaction { transaction in
-                try transaction.purgeExpired(before: transaction.now.adding(seconds: -Limits.proofSeconds))
+                // By the log's clock where that is behind: a clock that ran ahead for a while must not revive a proof.
+                let now = min(transaction.now, try transaction.logHead().lastTime)
+                try transaction.purgeExpired(before: now.adding(seconds: -Limits.proofSeconds))
             }
         } catch {
             throw VaultError(storing: error)
         }
+    }
+
+    /// Writes to the store without changing it.
+    /// - Throws: ``VaultError/logUnavailable(_:)`` if releases could not be recorded now.
+    public func probe() async throws {
+        try await storing { transaction in try transaction.probe() }
     }
 }

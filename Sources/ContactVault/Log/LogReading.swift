@@ -44,7 +44,8 @@ extension Vault {
             let index = cut.lowerBound + UInt64(offset)
             let entry = try LogEntry(decoding: leaf)
             guard caller.mayRead(entry.time) else { return nil }
-            let parts = try sealed[index].flatMap { try disclosed($0, entry: entry, keys: keys) }
+            // What does not open any more is not shown; the entry is.
+            let parts = sealed[index].flatMap { try? disclosed($0, entry: entry, keys: keys) }
             return LoggedEntry(index: index, entry: entry, disclosed: parts)
         }
     }

@@ -12,7 +12,7 @@ public struct VerifiedLog: Sendable {
     public let root: [UInt8]
     /// Checkpoints whose signature and root were right.
     public let checkpoints: UInt64
-    /// Tree size of the newest of them; entries after it are covered by the next.
+    /// Tree size of the newest of them; nothing vouches yet for entries after it.
     public let signedSize: UInt64
 }
 
@@ -30,15 +30,21 @@ public struct TileFault: Error, Sendable, CustomStringConvertible {
 /// Checks the log in a store.
 public enum LogVerification {
     /// Reads every entry on one snapshot and checks: each entry's form and order, the tree, the stored frontier, every
-    /// stored tile, and signature and root of every checkpoint.
-    /// - Parameter progress: called with the number of entries read, now and then.
+    /// stored tile, and signature and root of every checkpoint. A log with entries and no checkpoint is a fault: a vault
+    /// signs when it opens, so somebody took it away.
+    /// - Parameters:
+    ///   - pinned: a checkpoint that was kept elsewhere. Whoever holds the files can cut the log back to any checkpoint
+    ///     in them; only one from elsewhere shows it.
+    ///   - progress: called with the number of entries read, now and then.
     /// - Throws: `LogFault` or ``TileFault`` with the place of the first fault; `StoreError`.
     public static func run(
-        _ store: any VaultStore, verifier: NoteVerifier, progress: @escaping @Sendable (UInt64) -> Void = { _ in }
+        _ store: any VaultStore, verifier: NoteVerifier, pinned: [UInt8]? = nil,
+        progress: @escaping @Sendable (UInt64) -> Void = { _ in }
     ) async throws -> VerifiedLog {
         try await store.read { reader in
             let head = try reader.logHead()
             var audit = LogAudit()
+            if let pinned { try audit.expect(note: pinned, by: verifier) }
             var tiles = TileCheck()
             var checkpoints: UInt64 = 0
             var signedSize: UInt64 = 0
@@ -78,6 +84,7 @@ public enum LogVerification {
             if let last = try reader.latestCheckpoint(), last.size > next {
                 throw LogFault(index: next, check: .size)
             }
+            if head.size > 0, checkpoints == 0 { throw LogFault(index: next, check: .unsigned) }
             try audit.finish(size: head.size, root: frontier.root, storedFrontier: head.frontier)
             return VerifiedLog(
                 size: head.size, root: frontier.root, checkpoints: checkpoints, signedSize: signedSize)

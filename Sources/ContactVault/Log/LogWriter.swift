@@ -56,11 +56,16 @@ struct LogWriter {
         var parts = DisclosedParts(
             contact: draft.contact, caseReference: draft.caseReference, actor: draft.actor)
         let key: DisclosureKey
-        if let contact = draft.contact, let wrapped = draft.disclosureKey {
+        var owner: ContactID?
+        // A damaged key must not keep an entry from being written: the general key seals then.
+        if let contact = draft.contact, let wrapped = draft.disclosureKey,
+            let own = try? keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
+        {
             let next = sequences[contact, default: 0] + 1
             sequences[contact] = next
             parts.sequence = next
-            key = try keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
+            key = own
+            owner = contact
         } else {
             key = try keyring.generalDisclosureKey
         }
@@ -68,7 +73,6 @@ struct LogWriter {
         if !disclosed.isEmpty {
             entry.disclosureDigests = disclosed.map(\.digest)
             let sealed = try key.seal(DisclosedParts.joined(disclosed), entry: id.bytes, random: random)
-            let owner = draft.disclosureKey == nil ? nil : draft.contact
             disclosures.append((index, StoredDisclosures(contact: owner, sealed: sealed)))
         }
         let leaf = try entry.encode()

@@ -177,6 +177,11 @@ final class AccessRecorder: Sendable {
             }
         } catch {
             let error = VaultError(storing: error)
+            if batch.count > 1, error.concernsOneRecord {
+                // One damaged row must not deny everyone who happens to be in its batch.
+                for waiting in batch { await commit([waiting]) }
+                return
+            }
             for waiting in batch { waiting.continuation.resume(throwing: error) }
         }
     }
@@ -218,7 +223,8 @@ final class AccessRecorder: Sendable {
                 let held = wide.fields.filter { record?.holds($0) ?? true }
                 let permit = wide.narrowed(to: held)
                 let useKey = batch.useKey(access, attempt.contact)
-                let uses = batch.uses[useKey, default: 0] + (earlier == nil ? 1 : 0)
+                // A repetition is the use that it repeats.
+                let uses = earlier?.use ?? batch.uses[useKey, default: 0] + 1
                 draft.outcome = earlier == nil ? .permit : .redelivered
                 draft.agency = client.agency
                 draft.form = permit.form
@@ -236,7 +242,7 @@ final class AccessRecorder: Sendable {
                     batch.uses[useKey] = uses
                     batch.spent.insert(useKey)
                     let key = batch.deliveryKey(attempt)
-                    batch.deliveries[key] = Delivery(release: id, time: now)
+                    batch.deliveries[key] = Delivery(release: id, time: now, use: uses)
                     batch.delivered.insert(key)
                 }
                 decided.append(
@@ -390,11 +396,14 @@ extension ReleaseRequest {
 
 extension ContactFacts {
     /// The facts of a stored contact; `nil` if its attributes do not parse, which denies.
+    ///
+    /// The portfolio is that of the attributes, which are sealed into the record. The column beside them is not, and
+    /// whoever changed it alone would let a client in.
     fileprivate init?(_ stored: StoredContact, consents: [StoredConsent]) {
         guard let attributes = ContactAttributes(canonicalBytes: stored.attributes) else { return nil }
         self.init(
             contact: stored.id, state: stored.state, stopFlag: stored.stopped != nil, generation: stored.generation,
-            portfolio: stored.portfolio, consents: consents.map {
+            portfolio: attributes.portfolio, consents: consents.map {
                 ConsentFact(purpose: $0.purpose, given: $0.given, expires: $0.expires, withdrawn: $0.withdrawn)
             }, verification: attributes.verification,
             verifiedAt: attributes.verified, timeZones: attributes.timeZones)

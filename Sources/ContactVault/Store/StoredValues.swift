@@ -296,11 +296,14 @@ public struct Delivery: Hashable, Sendable {
     public let release: ReleaseID
     /// When it was recorded.
     public let time: Timestamp
+    /// Which use of its token it was, from 1.
+    public let use: Int64
 
     /// A delivery.
-    public init(release: ReleaseID, time: Timestamp) {
+    public init(release: ReleaseID, time: Timestamp, use: Int64) {
         self.release = release
         self.time = time
+        self.use = use
     }
 }
 

@@ -30,6 +30,8 @@ public protocol VaultStore: Sendable {
 public protocol VaultReader {
     /// The vault's identity and settings, `nil` before it was made.
     func identity() throws -> VaultIdentity?
+    /// The highest epoch of a keyring that opened this vault; 0 before the first.
+    func keyringEpoch() throws -> UInt64
     /// The policy text in force, `nil` before one was applied.
     func policy() throws -> StoredPolicy?
 
@@ -75,6 +77,10 @@ public protocol VaultTransaction: VaultReader {
 
     /// Stores the identity of a new vault.
     func putIdentity(_ identity: VaultIdentity) throws
+    /// Remembers the epoch of the keyring.
+    func putKeyringEpoch(_ epoch: UInt64) throws
+    /// Writes without changing anything: succeeds if the next write would.
+    func probe() throws
     /// Stores a policy and makes it the one in force.
     func putPolicy(_ policy: StoredPolicy) throws
 

@@ -86,7 +86,9 @@ struct Embedding {
     }
 
     /// Repeats an attempt once with the nonce that the first was answered with.
-    static func answeringNonce<Value>(_ attempt: (String?) async throws -> Value) async throws -> Value {
+    static func answeringNonce<Value>(
+        _ attempt: @Sendable (String?) async throws -> Value
+    ) async throws -> sending Value {
         do {
             return try await attempt(nil)
         } catch VaultError.token(.useDPoPNonce(let nonce)) {
