@@ -195,6 +195,23 @@ let package = Package(
             swiftSettings: strictTests
         ),
         .testTarget(
+            name: "ContactVaultTests",
+            dependencies: [
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "SQLiteStore", "StrictEncoding", "VaultCrypto", "VaultTesting",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "SQLiteStoreTests",
+            dependencies: [
+                "ContactModel", "ContactVault", "SQLiteStore", "VaultTesting",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
             name: "VaultClientTests",
             dependencies: [
                 "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto", "VaultTesting",

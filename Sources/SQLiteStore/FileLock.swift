@@ -20,7 +20,11 @@ final class FileLock: Sendable {
 
     func release() {
         descriptor.withLock { descriptor in
-            if descriptor >= 0 { close(descriptor) }
+            if descriptor >= 0 {
+                // Closing alone is not enough: a child between fork and exec still has the descriptor, and the lock.
+                flock(descriptor, LOCK_UN)
+                close(descriptor)
+            }
             descriptor = -1
         }
     }

@@ -92,9 +92,7 @@ struct ClientAdd: AsyncParsableCommand {
             purposes: Set(try purpose.map { try Self.purpose($0) }),
             encryptionKey: try encryptionJwk.map { try EncryptionJWK(parsing: Self.json($0)) })
         guard !client.roles.isEmpty else { throw ValidationError("--role: give at least one") }
-        let session = try await options.folder.session(passphrase)
-        try await session.register(client)
-        try await session.close()
+        try await options.folder.withSession(passphrase) { try await $0.register(client) }
         Terminal.message("registered \(client.id) with key \(client.keys[0].thumbprint)")
     }
 
@@ -141,9 +139,7 @@ struct ClientList: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let session = try await options.folder.session(passphrase)
-        let clients = try await session.clients()
-        try await session.close()
+        let clients = try await options.folder.withSession(passphrase) { try await $0.clients() }
         for client in clients {
             if json {
                 Terminal.result(String(decoding: client.registration, as: UTF8.self))
@@ -168,9 +164,7 @@ struct ClientSuspend: AsyncParsableCommand {
     var name: String
 
     func run() async throws {
-        let session = try await options.folder.session(passphrase)
-        try await session.setSuspended(true, client: ClientAdd.reference(name, "NAME"))
-        try await session.close()
+        try await options.folder.withSession(passphrase) { try await $0.setSuspended(true, client: ClientAdd.reference(name, "NAME")) }
         Terminal.message("suspended \(name)")
     }
 }
@@ -187,9 +181,7 @@ struct ClientResume: AsyncParsableCommand {
     var name: String
 
     func run() async throws {
-        let session = try await options.folder.session(passphrase)
-        try await session.setSuspended(false, client: ClientAdd.reference(name, "NAME"))
-        try await session.close()
+        try await options.folder.withSession(passphrase) { try await $0.setSuspended(false, client: ClientAdd.reference(name, "NAME")) }
         Terminal.message("resumed \(name)")
     }
 }

@@ -26,9 +26,7 @@ struct ContactsAdd: AsyncParsableCommand {
 
     func run() async throws {
         let json = try LineFile.bytes(file, limit: Limits.requestBodyBytes)
-        let session = try await options.folder.session(passphrase)
-        let stored = try await session.store(json: json)
-        try await session.close()
+        let stored = try await options.folder.withSession(passphrase) { try await $0.store(json: json) }
         Terminal.result("\(stored.contact)\t\(stored.phone)")
     }
 }
@@ -54,30 +52,29 @@ struct ContactsImport: AsyncParsableCommand {
 
     func run() async throws {
         let lines = try LineFile(file)
-        let session = try await options.folder.session(passphrase)
         var stored = 0
         var refused = 0
-        while let batch = lines.next(1024) {
-            let results = try await session.importLines(batch.map(\.bytes), from: 1)
-            for result in results {
-                // Results name lines by their place in the batch; a line that says the import ended may name any.
-                guard batch.indices.contains(result.line - 1) else {
-                    throw CommandFailure("the service's answer names a line that was not sent")
+        try await options.folder.withSession(passphrase) { session in
+            while let batch = lines.next(1024) {
+                for result in try await session.importLines(batch.map(\.bytes), from: 1) {
+                    // Results name lines by their place in the batch; a line that says the import ended may name any.
+                    guard batch.indices.contains(result.line - 1) else {
+                        throw CommandFailure("the service's answer names a line that was not sent")
+                    }
+                    if result.contact == nil { refused += 1 } else { stored += 1 }
+                    try print(result, line: batch[result.line - 1].number)
                 }
-                let placed = ImportLineBody(
-                    line: batch[result.line - 1].number, contact: result.contact, phone: result.phone, field: result.field,
-                    problem: result.problem)
-                if result.contact == nil { refused += 1 } else { stored += 1 }
-                try print(placed)
             }
         }
-        try await session.close()
         Terminal.message("stored \(stored), refused \(refused)")
         if refused > 0 { throw ExitCode(1) }
     }
 
-    private func print(_ result: ImportLineBody) throws {
+    private func print(_ result: ImportLineBody, line: Int) throws {
         if json {
+            let result = ImportLineBody(
+                line: line, contact: result.contact, phone: result.phone, field: result.field,
+                problem: result.problem)
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys]
             Terminal.result(String(decoding: try encoder.encode(result), as: UTF8.self))
@@ -85,7 +82,7 @@ struct ContactsImport: AsyncParsableCommand {
             Terminal.result("\(contact)\t\(phone)")
         } else {
             Terminal.message(
-                "line \(result.line): \(result.field ?? "contact"): \(result.problem ?? "not accepted")")
+                "line \(line): \(result.field ?? "contact"): \(result.problem ?? "not accepted")")
         }
     }
 }
@@ -103,9 +100,7 @@ struct ContactsShow: AsyncParsableCommand {
 
     func run() async throws {
         let id = try Self.contact(contact)
-        let session = try await options.folder.session(passphrase)
-        let body = try await session.contact(id)
-        try await session.close()
+        let body = try await options.folder.withSession(passphrase) { try await $0.contact(id) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         Terminal.result(String(decoding: try encoder.encode(body), as: UTF8.self))
@@ -132,9 +127,7 @@ struct ContactsStop: AsyncParsableCommand {
 
     func run() async throws {
         let id = try ContactsShow.contact(contact)
-        let session = try await options.folder.session(passphrase)
-        try await session.stop(id)
-        try await session.close()
+        try await options.folder.withSession(passphrase) { try await $0.stop(id) }
         Terminal.message("stopped \(id)")
     }
 }

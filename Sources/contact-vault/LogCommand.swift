@@ -95,9 +95,7 @@ struct LogEntries: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let session = try await options.folder.session(passphrase)
-        let page = try await session.entries(from: from, limit: limit)
-        try await session.close()
+        let page = try await options.folder.withSession(passphrase) { try await $0.entries(from: from, limit: limit) }
         for entry in page.entries {
             if json {
                 let encoder = JSONEncoder()
@@ -151,10 +149,11 @@ struct LogProve: AsyncParsableCommand {
     var out: String?
 
     func run() async throws {
-        let session = try await options.folder.session(passphrase)
-        _ = try await session.checkpoint()
-        let (leaf, proof) = try await session.proof(of: index)
-        try await session.close()
+        let (leaf, proof) = try await options.folder.withSession(passphrase) { session in
+            // A checkpoint that covers the entry, if it is a fresh one.
+            _ = try await session.checkpoint()
+            return try await session.proof(of: index)
+        }
         guard let out else { return Terminal.result(proof) }
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
         try VaultFolder.write(leaf, to: out + "/entry.json")
@@ -172,9 +171,7 @@ struct LogCheckpoint: AsyncParsableCommand {
     @OptionGroup var passphrase: PassphraseOptions
 
     func run() async throws {
-        let session = try await options.folder.session(passphrase)
-        let note = try await session.checkpoint()
-        try await session.close()
+        let note = try await options.folder.withSession(passphrase) { try await $0.checkpoint() }
         Terminal.result(note.trimmingCharacters(in: .newlines))
     }
 }

@@ -41,6 +41,23 @@ extension VaultFolder {
     }
 }
 
+extension VaultFolder {
+    /// Runs commands of the operator and closes the vault again, whatever becomes of them.
+    func withSession<Value>(
+        _ passphrase: PassphraseOptions, _ body: (any OperatorSession) async throws -> Value
+    ) async throws -> Value {
+        let session = try await session(passphrase)
+        do {
+            let value = try await body(session)
+            try await session.close()
+            return value
+        } catch {
+            try? await session.close()
+            throw error
+        }
+    }
+}
+
 /// The vault opened in this process.
 struct LocalSession: OperatorSession {
     let vault: Vault
