@@ -28,7 +28,8 @@ let package = Package(
         .library(
             name: "ContactVault",
             targets: [
-                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption",
+                "PurposePolicy",
                 "SQLiteStore", "VaultCrypto",
             ]
         ),
@@ -106,6 +107,7 @@ let package = Package(
             dependencies: [
                 "AccessLog", "ContactModel", "ContactVault", "StrictEncoding",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict
         ),
@@ -115,7 +117,8 @@ let package = Package(
         .target(
             name: "VaultService",
             dependencies: [
-                "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault", "PurposePolicy",
+                "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
+                "PurposePolicy",
                 "StrictEncoding", "VaultAPI", "VaultCrypto",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -143,7 +146,8 @@ let package = Package(
             name: "contact-vault",
             dependencies: [
                 "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-                "EnvelopeEncryption", "PurposePolicy", "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient",
+                "EnvelopeEncryption", "PurposePolicy", "SQLiteStore", "StrictEncoding", "VaultAPI",
+                "VaultClient",
                 "VaultCrypto", "VaultService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -152,7 +156,8 @@ let package = Package(
         .target(
             name: "VaultTesting",
             dependencies: [
-                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption",
+                "PurposePolicy",
                 "SQLiteStore", "StrictEncoding", "VaultCrypto",
             ],
             swiftSettings: strictTests
@@ -160,18 +165,22 @@ let package = Package(
         .executableTarget(
             name: "vault-bench",
             dependencies: [
-                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption",
+                "PurposePolicy",
                 "SQLiteStore", "StrictEncoding", "VaultClient", "VaultCrypto",
             ],
             swiftSettings: strictTests
         ),
 
         // Tests, one target for each of ours.
-        .testTarget(name: "StrictEncodingTests", dependencies: ["StrictEncoding"], swiftSettings: strictTests),
         .testTarget(
-            name: "ContactModelTests", dependencies: ["ContactModel", "StrictEncoding"], swiftSettings: strictTests),
+            name: "StrictEncodingTests", dependencies: ["StrictEncoding"], swiftSettings: strictTests),
         .testTarget(
-            name: "VaultCryptoTests", dependencies: ["StrictEncoding", "VaultCrypto"], swiftSettings: strictTests),
+            name: "ContactModelTests", dependencies: ["ContactModel", "StrictEncoding"],
+            swiftSettings: strictTests),
+        .testTarget(
+            name: "VaultCryptoTests", dependencies: ["StrictEncoding", "VaultCrypto"],
+            swiftSettings: strictTests),
         .testTarget(
             name: "ConfigurationFileTests", dependencies: ["ConfigurationFile"], swiftSettings: strictTests),
         .testTarget(
@@ -186,7 +195,9 @@ let package = Package(
         ),
         .testTarget(
             name: "PurposePolicyTests",
-            dependencies: ["ConfigurationFile", "ContactModel", "PurposePolicy", "StrictEncoding", "VaultCrypto"],
+            dependencies: [
+                "ConfigurationFile", "ContactModel", "PurposePolicy", "StrictEncoding", "VaultCrypto",
+            ],
             swiftSettings: strictTests
         ),
         .testTarget(
@@ -197,7 +208,8 @@ let package = Package(
         .testTarget(
             name: "ContactVaultTests",
             dependencies: [
-                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption",
+                "PurposePolicy",
                 "SQLiteStore", "StrictEncoding", "VaultCrypto", "VaultTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
@@ -214,14 +226,16 @@ let package = Package(
         .testTarget(
             name: "VaultClientTests",
             dependencies: [
-                "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto", "VaultTesting",
+                "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto",
+                "VaultTesting",
             ],
             swiftSettings: strictTests
         ),
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "AccessLog", "AccessToken", "ContactModel", "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient",
+                "AccessLog", "AccessToken", "ContactModel", "SQLiteStore", "StrictEncoding", "VaultAPI",
+                "VaultClient",
                 "VaultCrypto", "VaultService", "VaultTesting", "contact-vault",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],

@@ -28,13 +28,18 @@ public enum DisclosedFact: Sendable, Equatable {
         }
     }
 
-    fileprivate var value: JSONValue {
+    /// Appends the fact's value, canonical.
+    fileprivate func append(to json: inout JSONWriter) {
         switch self {
-        case .contact(let contact): .string(contact.description)
-        case .caseReference(let reference): .string(reference.text)
+        case .contact(let contact): json.append(contact.description)
+        case .caseReference(let reference): json.append(reference.text)
         case .actor(let actor):
-            .object(JSONObject([("id", .string(actor.id.text)), ("kind", .string(actor.kind.rawValue))]))
-        case .sequence(let number): .integer(Int64(clamping: number))
+            json.append(raw: "{\"id\":")
+            json.append(actor.id.text)
+            json.append(raw: ",\"kind\":")
+            json.append(actor.kind.rawValue)
+            json.append(raw: "}")
+        case .sequence(let number): json.append(Int64(clamping: number))
         }
     }
 
@@ -82,8 +87,16 @@ public struct Disclosure: Sendable, Equatable {
         }
         guard salt.count == Self.saltBytes else { throw .disclosureMalformed }
         self.fact = fact
-        text = Base64URL.encode(
-            JSONValue.array([.string(Base64URL.encode(salt)), .string(fact.name), fact.value]).canonicalBytes)
+        // Canonical as it is written: an array has no members to sort.
+        var json = JSONWriter(capacity: 128)
+        json.append(raw: "[")
+        json.append(Base64URL.encode(salt))
+        json.append(raw: ",")
+        json.append(fact.name)
+        json.append(raw: ",")
+        fact.append(to: &json)
+        json.append(raw: "]")
+        text = Base64URL.encode(json.bytes)
         digest = EntryDigest(hashing: text)
     }
 

@@ -13,6 +13,9 @@ public protocol VaultIdentifier: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension VaultIdentifier {
+    /// The bytes are random: eight of them are as good a hash as all, and hashing an array goes byte by byte.
+    public func hash(into hasher: inout Hasher) { hasher.combine(bytes.prefix8) }
+
     /// `prefix_` and 22 characters of unpadded base64url.
     public var description: String { Self.prefix + "_" + Base64URL.encode(bytes) }
 
@@ -62,4 +65,9 @@ public struct ReleaseID: VaultIdentifier {
         guard bytes.count == 16 else { return nil }
         self.bytes = bytes
     }
+}
+
+extension [UInt8] {
+    /// The first eight bytes as a number, for hashing digests and random identifiers.
+    package var prefix8: UInt64 { prefix(8).reduce(0) { $0 << 8 | UInt64($1) } }
 }

@@ -46,7 +46,8 @@ public final class Vault: Sendable {
     /// - Throws: ``VaultError/inconsistent(_:)`` if the store already holds a vault or the issuer is no origin;
     ///   `ConfigurationFault` if the policy does not parse.
     public static func create(
-        in store: any VaultStore, keyring: Keyring, issuer: String, policy: String, file: String = "policy.yaml",
+        in store: any VaultStore, keyring: Keyring, issuer: String, policy: String,
+        file: String = "policy.yaml",
         instance: Reference, random: any RandomSource = SystemRandom()
     ) async throws {
         guard let origin = ExternalOrigin(issuer), origin.text == issuer else {
@@ -55,10 +56,13 @@ public final class Vault: Sendable {
         let parsed = try PolicyInForce(text: policy, file: file)
         let host = issuer.split(separator: "/").last.map(String.init) ?? issuer
         try await store.transaction { transaction in
-            guard try transaction.identity() == nil else { throw VaultError.inconsistent("store_holds_a_vault") }
+            guard try transaction.identity() == nil else {
+                throw VaultError.inconsistent("store_holds_a_vault")
+            }
             try transaction.putIdentity(
                 VaultIdentity(
-                    tenant: keyring.tenant, issuer: issuer, logOrigin: host + "/access-log", created: transaction.now))
+                    tenant: keyring.tenant, issuer: issuer, logOrigin: host + "/access-log",
+                    created: transaction.now))
             try transaction.putPolicy(
                 StoredPolicy(version: parsed.reference.text, text: policy, applied: transaction.now))
             var writer = try LogWriter(
@@ -78,7 +82,8 @@ public final class Vault: Sendable {
     ///   - clock: the clock of token checks.
     /// - Throws: ``StoreError/missing`` if the store holds no vault, ``VaultError`` otherwise.
     public static func open(
-        store: any VaultStore, keyring: Keyring, instance: Reference, random: any RandomSource = SystemRandom(),
+        store: any VaultStore, keyring: Keyring, instance: Reference,
+        random: any RandomSource = SystemRandom(),
         clock: @escaping @Sendable () -> Timestamp = Vault.systemClock
     ) async throws -> Vault {
         try CryptoSelfTest.run()
@@ -88,7 +93,9 @@ public final class Vault: Sendable {
             }
             return (identity, policy, try reader.latestCheckpoint())
         }
-        guard identity.tenant == keyring.tenant else { throw VaultError.inconsistent("keyring_of_another_vault") }
+        guard identity.tenant == keyring.tenant else {
+            throw VaultError.inconsistent("keyring_of_another_vault")
+        }
         let vault = try Vault(
             store: store, keyring: keyring, identity: identity, last: last,
             policy: PolicyInForce(text: policy.text, file: "policy"), instance: instance, random: random,
@@ -129,7 +136,8 @@ public final class Vault: Sendable {
                 issuer: identity.issuer, audience: audience, keys: keyring.tokenVerificationKeys),
             proofs: proofVerifier)
         recorder = AccessRecorder(store: store, state: state, random: random)
-        checkpoints = try CheckpointPublisher(origin: identity.logOrigin, key: keyring.logSigningKey, last: last)
+        checkpoints = try CheckpointPublisher(
+            origin: identity.logOrigin, key: keyring.logSigningKey, last: last)
         if let last {
             // What the store says was signed last decides what may be signed next, so it must be ours.
             let note = try SignedNote(parsing: Array(last.note.utf8))
@@ -242,7 +250,9 @@ extension PolicyInForce {
     /// Parses a policy.
     init(text: String, file: String) throws {
         policy = try Policy.parse(text: text, file: file)
-        guard let reference = Reference(policy.version) else { throw VaultError.inconsistent("policy_version") }
+        guard let reference = Reference(policy.version) else {
+            throw VaultError.inconsistent("policy_version")
+        }
         self.reference = reference
     }
 }

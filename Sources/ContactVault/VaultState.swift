@@ -18,6 +18,8 @@ final class VaultState: Sendable {
     let instance: Reference
     /// Registered clients.
     let clients: ClientRegistry
+    /// Parsed attributes of contacts.
+    let attributes = AttributeCache()
     private let current: Mutex<(keyring: Keyring, policy: PolicyInForce)>
 
     init(instance: Reference, keyring: Keyring, policy: PolicyInForce) {

@@ -65,7 +65,8 @@ extension Keyring {
         let context = RecordContext(
             tenant: permit.tenant, record: permit.contact, generation: permit.generation, schema: schema)
         let dataKey = try openDataKey(of: sealed, context: context, for: .opening)
-        let sealedBinding = try openField(SealedRecord.bindingFieldID, 0, of: sealed, with: dataKey).revealBytes()
+        let sealedBinding = try openField(SealedRecord.bindingFieldID, 0, of: sealed, with: dataKey)
+            .revealBytes()
         guard sealedBinding.isEqualInConstantTime(to: SHA256.hash(binding)) else { throw .bindingMismatch }
         return OpenedRecord(
             form: permit.form, receipt: permit.receipt,

@@ -28,7 +28,8 @@ public final class SQLiteStore: VaultStore {
     /// - Throws: ``StoreError/missing``, ``StoreError/locked`` when another process holds it,
     ///   ``StoreError/newerVersion(_:)``, ``StoreError/unavailable(_:)``.
     public static func open(
-        path: String, create: Bool = false, clock: @escaping @Sendable () -> Timestamp = SQLiteStore.systemClock
+        path: String, create: Bool = false,
+        clock: @escaping @Sendable () -> Timestamp = SQLiteStore.systemClock
     ) throws -> SQLiteStore {
         guard create || FileManager.default.fileExists(atPath: path) else { throw StoreError.missing }
         let lock = try FileLock(path: path + ".lock")
@@ -39,7 +40,8 @@ public final class SQLiteStore: VaultStore {
             let pool = try DatabasePool(path: path, configuration: configuration())
             try pool.read { database in
                 if try SQLiteSchema.migrator.hasBeenSuperseded(database) {
-                    throw StoreError.newerVersion(try SQLiteSchema.migrator.appliedIdentifiers(database).count)
+                    throw StoreError.newerVersion(
+                        try SQLiteSchema.migrator.appliedIdentifiers(database).count)
                 }
             }
             try requireSyncedCommits(pool)
@@ -63,7 +65,8 @@ public final class SQLiteStore: VaultStore {
             let pool = try DatabasePool(path: path, configuration: configuration)
             try pool.read { database in
                 if try SQLiteSchema.migrator.hasBeenSuperseded(database) {
-                    throw StoreError.newerVersion(try SQLiteSchema.migrator.appliedIdentifiers(database).count)
+                    throw StoreError.newerVersion(
+                        try SQLiteSchema.migrator.appliedIdentifiers(database).count)
                 }
             }
             return SQLiteStore(pool: pool, lock: nil, clock: clock)

@@ -106,7 +106,9 @@ struct SQLiteTransaction: VaultTransaction {
     }
 
     func latestCheckpoint() throws -> StoredCheckpoint? {
-        try row("SELECT size, root, note, signed FROM checkpoints ORDER BY size DESC LIMIT 1", [], Self.checkpoint)
+        try row(
+            "SELECT size, root, note, signed FROM checkpoints ORDER BY size DESC LIMIT 1", [], Self.checkpoint
+        )
     }
 
     func checkpoints(_ sizes: ClosedRange<UInt64>) throws -> [StoredCheckpoint] {
@@ -128,14 +130,14 @@ struct SQLiteTransaction: VaultTransaction {
                 batch.first.column,
             ])
         guard database.changesCount == 1 else { throw StoreError.conflict }
-        let entry = try database.cachedStatement(sql: "INSERT INTO log_entries VALUES (?, ?)")
+        let entry = try PreparedStatement(database, "INSERT INTO log_entries VALUES (?, ?)")
         for (offset, leaf) in batch.leaves.enumerated() {
-            try entry.execute(arguments: [batch.first.column + Int64(offset), Data(leaf)])
+            try entry.run(.integer(batch.first.column + Int64(offset)), .bytes(leaf))
         }
-        let disclosure = try database.cachedStatement(sql: "INSERT INTO log_disclosures VALUES (?, ?, ?)")
+        let disclosure = try PreparedStatement(database, "INSERT INTO log_disclosures VALUES (?, ?, ?)")
         for (index, value) in batch.disclosures {
-            try disclosure.execute(
-                arguments: [index.column, value.contact.map { Data($0.bytes) }, Data(value.sealed)])
+            try disclosure.run(
+                .integer(index.column), value.contact.map { .bytes($0.bytes) } ?? .null, .bytes(value.sealed))
         }
         for tile in batch.tiles {
             try execute(
@@ -148,31 +150,33 @@ struct SQLiteTransaction: VaultTransaction {
         try execute(
             "INSERT INTO checkpoints VALUES (?, ?, ?, ?)",
             [
-                checkpoint.size.column, Data(checkpoint.root), checkpoint.note, checkpoint.signed.milliseconds,
+                checkpoint.size.column, Data(checkpoint.root), checkpoint.note,
+                checkpoint.signed.milliseconds,
             ])
     }
 
     // MARK: Contacts
 
     func contacts(_ ids: [ContactID]) throws -> [ContactID: StoredContact] {
-        let statement = try database.cachedStatement(
-            sql: """
-                SELECT borrower, portfolio, attributes, generation, sealed, disclosure_key, phone_index_version,
-                       phone_index, state, stopped, created, updated
-                FROM contacts WHERE id = ?
-                """)
+        let statement = try PreparedStatement(
+            database,
+            """
+            SELECT borrower, portfolio, attributes, generation, sealed, disclosure_key, phone_index_version,
+                   phone_index, state, stopped, created, updated
+            FROM contacts WHERE id = ?
+            """)
         var found: [ContactID: StoredContact] = [:]
         for id in ids where found[id] == nil {
-            guard let row = try Row.fetchOne(statement, arguments: [Data(id.bytes)]) else { continue }
-            guard let borrower = Reference(row[0] as String), let portfolio = Reference(row[1] as String),
-                let state = RecordState(rawValue: row[8])
-            else { throw StoreError.corrupt("contacts") }
-            found[id] = StoredContact(
-                id: id, borrower: borrower, portfolio: portfolio, attributes: row.bytes(2),
-                generation: try row.number(3), sealed: row.bytes(4), disclosureKey: row.bytes(5),
-                phoneIndexVersion: try row.number(6), phoneIndex: row.bytes(7), state: state,
-                stopped: try row.timeIfPresent(9),
-                created: try row.time(10), updated: try row.time(11))
+            found[id] = try statement.first(.bytes(id.bytes)) { row in
+                guard let borrower = Reference(row.text(0)), let portfolio = Reference(row.text(1)),
+                    let state = RecordState(rawValue: row.text(8))
+                else { throw StoreError.corrupt("contacts") }
+                return StoredContact(
+                    id: id, borrower: borrower, portfolio: portfolio, attributes: row.bytes(2),
+                    generation: try row.number(3), sealed: row.bytes(4), disclosureKey: row.bytes(5),
+                    phoneIndexVersion: try row.number(6), phoneIndex: row.bytes(7), state: state,
+                    stopped: try row.timeIfPresent(9), created: try row.time(10), updated: try row.time(11))
+            }
         }
         return found
     }
@@ -186,7 +190,8 @@ struct SQLiteTransaction: VaultTransaction {
             sql: "INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         for contact in contacts {
             try statement.execute(arguments: [
-                Data(contact.id.bytes), contact.borrower.text, contact.portfolio.text, Data(contact.attributes),
+                Data(contact.id.bytes), contact.borrower.text, contact.portfolio.text,
+                Data(contact.attributes),
                 contact.generation.column, Data(contact.sealed), Data(contact.disclosureKey),
                 Int64(contact.phoneIndexVersion), Data(contact.phoneIndex), contact.state.rawValue,
                 contact.stopped?.milliseconds, contact.created.milliseconds, contact.updated.milliseconds,
@@ -202,7 +207,8 @@ struct SQLiteTransaction: VaultTransaction {
             WHERE id = ? AND generation = ?
             """,
             [
-                contact.borrower.text, contact.portfolio.text, Data(contact.attributes), contact.generation.column,
+                contact.borrower.text, contact.portfolio.text, Data(contact.attributes),
+                contact.generation.column,
                 Data(contact.sealed), Data(contact.disclosureKey), Int64(contact.phoneIndexVersion),
                 Data(contact.phoneIndex), contact.state.rawValue, contact.stopped?.milliseconds,
                 contact.updated.milliseconds, Data(contact.id.bytes), generation.column,
@@ -218,25 +224,22 @@ struct SQLiteTransaction: VaultTransaction {
     }
 
     func consents(of contacts: [ContactID]) throws -> [ContactID: [StoredConsent]] {
-        let statement = try database.cachedStatement(
-            sql: """
-                SELECT purpose, notice, evidence, given, expires, withdrawn FROM consents
-                WHERE contact = ? ORDER BY purpose
-                """)
+        let statement = try PreparedStatement(
+            database,
+            """
+            SELECT purpose, notice, evidence, given, expires, withdrawn FROM consents
+            WHERE contact = ? ORDER BY purpose
+            """)
         var found: [ContactID: [StoredConsent]] = [:]
         for contact in contacts where found[contact] == nil {
-            let cursor = try Row.fetchCursor(statement, arguments: [Data(contact.bytes)])
-            var consents: [StoredConsent] = []
-            while let row = try cursor.next() {
-                guard let purpose = Purpose(row[0] as String), let notice = Reference(row[1] as String) else {
+            let consents = try statement.all(.bytes(contact.bytes)) { row in
+                guard let purpose = Purpose(row.text(0)), let notice = Reference(row.text(1)) else {
                     throw StoreError.corrupt("consents")
                 }
-                consents.append(
-                    StoredConsent(
-                        contact: contact, purpose: purpose, notice: notice, evidence: row.bytes(2),
-                        given: try row.time(3),
-                        expires: try row.timeIfPresent(4),
-                        withdrawn: try row.timeIfPresent(5)))
+                return StoredConsent(
+                    contact: contact, purpose: purpose, notice: notice, evidence: row.bytes(2),
+                    given: try row.time(3), expires: try row.timeIfPresent(4),
+                    withdrawn: try row.timeIfPresent(5))
             }
             if !consents.isEmpty { found[contact] = consents }
         }
@@ -248,29 +251,27 @@ struct SQLiteTransaction: VaultTransaction {
             sql: "INSERT OR REPLACE INTO consents VALUES (?, ?, ?, ?, ?, ?, ?)")
         for consent in consents {
             try statement.execute(arguments: [
-                Data(consent.contact.bytes), consent.purpose.text, consent.notice.text, Data(consent.evidence),
+                Data(consent.contact.bytes), consent.purpose.text, consent.notice.text,
+                Data(consent.evidence),
                 consent.given.milliseconds, consent.expires?.milliseconds, consent.withdrawn?.milliseconds,
             ])
         }
     }
 
     func sequences(_ contacts: [ContactID]) throws -> [ContactID: UInt64] {
-        let statement = try database.cachedStatement(sql: "SELECT count FROM sequences WHERE contact = ?")
+        let statement = try PreparedStatement(database, "SELECT count FROM sequences WHERE contact = ?")
         var found: [ContactID: UInt64] = [:]
         for contact in contacts where found[contact] == nil {
-            found[contact] = try Row.fetchOne(statement, arguments: [Data(contact.bytes)])?.number(0)
+            found[contact] = try statement.first(.bytes(contact.bytes)) { try $0.number(0) }
         }
         return found
     }
 
     func putSequences(_ sequences: [ContactID: UInt64]) throws {
-        let statement = try database.cachedStatement(
-            sql: """
-                INSERT INTO sequences VALUES (?, ?) ON CONFLICT (contact) DO UPDATE SET count = excluded.count
-                """)
-        for (contact, count) in sequences {
-            try statement.execute(arguments: [Data(contact.bytes), count.column])
-        }
+        let statement = try PreparedStatement(
+            database,
+            "INSERT INTO sequences VALUES (?, ?) ON CONFLICT (contact) DO UPDATE SET count = excluded.count")
+        for (contact, count) in sequences { try statement.run(.bytes(contact.bytes), .integer(count.column)) }
     }
 
     // MARK: Clients
@@ -283,10 +284,10 @@ struct SQLiteTransaction: VaultTransaction {
     }
 
     func clientRevisions(_ ids: [Reference]) throws -> [Reference: UInt64] {
-        let statement = try database.cachedStatement(sql: "SELECT revision FROM clients WHERE id = ?")
+        let statement = try PreparedStatement(database, "SELECT revision FROM clients WHERE id = ?")
         var found: [Reference: UInt64] = [:]
         for id in ids where found[id] == nil {
-            found[id] = try Row.fetchOne(statement, arguments: [id.text])?.number(0)
+            found[id] = try statement.first(.text(id.text)) { try $0.number(0) }
         }
         return found
     }
@@ -303,66 +304,68 @@ struct SQLiteTransaction: VaultTransaction {
     // MARK: Uses and replays
 
     func insertProofs(_ proofs: [ProofUse]) throws -> [Bool] {
-        let statement = try database.cachedStatement(sql: "INSERT OR IGNORE INTO proofs VALUES (?, ?)")
+        let statement = try PreparedStatement(database, "INSERT OR IGNORE INTO proofs VALUES (?, ?)")
         return try proofs.map { proof in
-            try statement.execute(arguments: [proof.expires.milliseconds, Data(proof.digest)])
-            return database.changesCount == 1
+            try statement.run(.integer(proof.expires.milliseconds), .bytes(proof.digest)) == 1
         }
     }
 
     func tokenUses(_ keys: [TokenUseKey]) throws -> [TokenUseKey: Int64] {
-        let statement = try database.cachedStatement(
-            sql: "SELECT uses FROM token_uses WHERE expires = ? AND token = ? AND contact = ?")
+        let statement = try PreparedStatement(
+            database, "SELECT uses FROM token_uses WHERE expires = ? AND token = ? AND contact = ?")
         var found: [TokenUseKey: Int64] = [:]
         for key in keys where found[key] == nil {
-            found[key] = try Int64.fetchOne(
-                statement,
-                arguments: [key.expires.milliseconds, Data(key.token), Data(key.contact.bytes)])
+            found[key] = try statement.first(
+                .integer(key.expires.milliseconds), .bytes(key.token), .bytes(key.contact.bytes)
+            ) { $0.integer(0) }
         }
         return found
     }
 
     func putTokenUses(_ uses: [TokenUseKey: Int64]) throws {
-        let statement = try database.cachedStatement(
-            sql: """
-                INSERT INTO token_uses VALUES (?, ?, ?, ?)
-                ON CONFLICT (expires, token, contact) DO UPDATE SET uses = excluded.uses
-                """)
+        let statement = try PreparedStatement(
+            database,
+            """
+            INSERT INTO token_uses VALUES (?, ?, ?, ?)
+            ON CONFLICT (expires, token, contact) DO UPDATE SET uses = excluded.uses
+            """)
         for (key, count) in uses {
-            try statement.execute(
-                arguments: [key.expires.milliseconds, Data(key.token), Data(key.contact.bytes), count])
+            try statement.run(
+                .integer(key.expires.milliseconds), .bytes(key.token), .bytes(key.contact.bytes),
+                .integer(count))
         }
     }
 
     func deliveries(_ keys: [DeliveryKey]) throws -> [DeliveryKey: Delivery] {
-        let statement = try database.cachedStatement(
-            sql: """
-                SELECT release, time, use FROM deliveries
-                WHERE expires = ? AND token = ? AND request = ? AND contact = ?
-                """)
+        let statement = try PreparedStatement(
+            database,
+            """
+            SELECT release, time, use FROM deliveries
+            WHERE expires = ? AND token = ? AND request = ? AND contact = ?
+            """)
         var found: [DeliveryKey: Delivery] = [:]
         for key in keys where found[key] == nil {
-            guard
-                let row = try Row.fetchOne(
-                    statement,
-                    arguments: [
-                        key.expires.milliseconds, Data(key.token), key.request, Data(key.contact.bytes),
-                    ])
-            else { continue }
-            guard let release = ReleaseID(bytes: row.bytes(0)) else { throw StoreError.corrupt("deliveries") }
-            found[key] = Delivery(release: release, time: try row.time(1), use: row[2])
+            found[key] = try statement.first(
+                .integer(key.expires.milliseconds), .bytes(key.token), .text(key.request),
+                .bytes(key.contact.bytes)
+            ) { row in
+                guard let release = ReleaseID(bytes: row.bytes(0)) else {
+                    throw StoreError.corrupt("deliveries")
+                }
+                return Delivery(release: release, time: try row.time(1), use: row.integer(2))
+            }
         }
         return found
     }
 
     func putDeliveries(_ deliveries: [DeliveryKey: Delivery]) throws {
-        let statement = try database.cachedStatement(
-            sql: "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)")
+        let statement = try PreparedStatement(
+            database, "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?)")
         for (key, delivery) in deliveries {
-            try statement.execute(arguments: [
-                key.expires.milliseconds, Data(key.token), key.request, Data(key.contact.bytes),
-                Data(delivery.release.bytes), delivery.time.milliseconds, delivery.use,
-            ])
+            try statement.run(
+                .integer(key.expires.milliseconds), .bytes(key.token), .text(key.request),
+                .bytes(key.contact.bytes),
+                .bytes(delivery.release.bytes), .integer(delivery.time.milliseconds), .integer(delivery.use))
         }
     }
 
@@ -371,7 +374,9 @@ struct SQLiteTransaction: VaultTransaction {
             "SELECT body, contact, expires FROM idempotent_results WHERE client = ? AND digest = ? AND expires > ?",
             [key.client.text, Data(key.digest), now.milliseconds]
         ) { row in
-            guard let contact = ContactID(bytes: row.bytes(1)) else { throw StoreError.corrupt("idempotent_results") }
+            guard let contact = ContactID(bytes: row.bytes(1)) else {
+                throw StoreError.corrupt("idempotent_results")
+            }
             return IdempotentResult(
                 body: row.bytes(0), contact: contact, expires: try row.time(2))
         }
@@ -424,9 +429,6 @@ extension UInt64 {
 }
 
 extension Row {
-    /// The moments that RFC 3339 can write. Arithmetic on others could overflow.
-    private static let milliseconds: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
-
     /// An integer column that is never negative. Whoever writes to the file could end the process if this trapped.
     fileprivate func number<Number: FixedWidthInteger & UnsignedInteger>(_ column: Int) throws -> Number {
         guard let number = Number(exactly: self[column] as Int64) else { throw StoreError.corrupt("number") }
@@ -436,7 +438,7 @@ extension Row {
     /// A column of milliseconds.
     fileprivate func time(_ column: Int) throws -> Timestamp {
         let milliseconds: Int64 = self[column]
-        guard Self.milliseconds.contains(milliseconds) else { throw StoreError.corrupt("time") }
+        guard RowReader.milliseconds.contains(milliseconds) else { throw StoreError.corrupt("time") }
         return Timestamp(milliseconds: milliseconds)
     }
 

@@ -63,7 +63,8 @@ public struct ContactBody: Codable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case contact, generation, state, stopped, borrower, portfolio, language, channels, source, verification
+        case contact, generation, state, stopped, borrower, portfolio, language, channels, source,
+            verification
         case phone, name, consents, created, updated, receipt
         case timeZone = "time_zone"
         case retainUntil = "retain_until"
@@ -71,9 +72,11 @@ public struct ContactBody: Codable, Sendable {
 
     /// A contact.
     public init(
-        contact: String, generation: UInt64, state: String, stopped: String?, borrower: String, portfolio: String,
+        contact: String, generation: UInt64, state: String, stopped: String?, borrower: String,
+        portfolio: String,
         language: String, timeZone: [String], channels: [String], source: String, retainUntil: String,
-        verification: String, phone: String, name: String?, consents: [Consent], created: String, updated: String,
+        verification: String, phone: String, name: String?, consents: [Consent], created: String,
+        updated: String,
         receipt: ReceiptBody
     ) {
         self.contact = contact

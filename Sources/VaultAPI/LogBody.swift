@@ -17,7 +17,8 @@ public struct LogEntryBody: Codable, Sendable {
 
     /// An entry.
     public init(
-        index: UInt64, leaf: String, contact: String?, caseReference: String?, actor: String?, sequence: UInt64?
+        index: UInt64, leaf: String, contact: String?, caseReference: String?, actor: String?,
+        sequence: UInt64?
     ) {
         self.index = index
         self.leaf = leaf

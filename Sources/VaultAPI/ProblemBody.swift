@@ -22,7 +22,8 @@ public struct ProblemBody: Codable, Sendable {
 
     /// A problem.
     public init(
-        type: String, title: String, status: Int, instance: String, detail: String? = nil, field: String? = nil,
+        type: String, title: String, status: Int, instance: String, detail: String? = nil,
+        field: String? = nil,
         problem: String? = nil
     ) {
         self.type = Self.base + type

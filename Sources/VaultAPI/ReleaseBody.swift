@@ -83,7 +83,9 @@ public struct ImportLineBody: Codable, Sendable {
     public let problem: String?
 
     /// A line.
-    public init(line: Int, contact: String? = nil, phone: String? = nil, field: String? = nil, problem: String? = nil) {
+    public init(
+        line: Int, contact: String? = nil, phone: String? = nil, field: String? = nil, problem: String? = nil
+    ) {
         self.line = line
         self.contact = contact
         self.phone = phone

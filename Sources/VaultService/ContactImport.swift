@@ -56,7 +56,8 @@ struct ContactImport: Sendable {
     private func store(
         _ lines: [[UInt8]], from first: Int, as caller: Caller, isFirst: Bool
     ) async throws -> [UInt8] {
-        let results = try await vault.importContacts(lines, as: caller, requestID: requestID, isFirst: isFirst)
+        let results = try await vault.importContacts(
+            lines, as: caller, requestID: requestID, isFirst: isFirst)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         var bytes: [UInt8] = []

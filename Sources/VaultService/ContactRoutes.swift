@@ -37,7 +37,8 @@ struct ContactRoutes {
         // The token first: bodies of strangers are not read.
         let caller = try request.verified(by: vault)
         let stored = try await vault.storeContact(
-            json: try await request.bytes(upTo: Limits.requestBodyBytes), as: caller, requestID: context.requestID,
+            json: try await request.bytes(upTo: Limits.requestBodyBytes), as: caller,
+            requestID: context.requestID,
             idempotencyKey: key.first)
         return try .json(StoredContactBody(stored), status: .created).tagged(stored.generation)
     }
@@ -54,14 +55,16 @@ struct ContactRoutes {
         guard let contact = context.contact else { throw RequestFault.pathMalformed }
         guard let generation = request.ifMatch else { throw RequestFault.preconditionRequired }
         let stored = try await vault.replaceContact(
-            contact, json: try await request.bytes(upTo: Limits.requestBodyBytes), expecting: generation, as: caller,
+            contact, json: try await request.bytes(upTo: Limits.requestBodyBytes), expecting: generation,
+            as: caller,
             requestID: context.requestID)
         return try .json(StoredContactBody(stored)).tagged(stored.generation)
     }
 
     private func consent(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
         let caller = try request.verified(by: vault)
-        guard let contact = context.contact, let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
+        guard let contact = context.contact,
+            let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
         else { throw RequestFault.pathMalformed }
         let body = try await request.bytes(upTo: Limits.requestBodyBytes)
         guard let object = (try? JSONValue.parse(body))?.objectValue else { throw RequestFault.bodyMalformed }
@@ -75,7 +78,8 @@ struct ContactRoutes {
 
     private func withdraw(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
         let caller = try request.verified(by: vault)
-        guard let contact = context.contact, let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
+        guard let contact = context.contact,
+            let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
         else { throw RequestFault.pathMalformed }
         try await vault.withdrawConsent(to: purpose, of: contact, as: caller, requestID: context.requestID)
         return Response(status: .noContent)
@@ -102,7 +106,8 @@ extension Request {
     /// The generation of `If-Match`, one strong entity tag; `nil` for anything else.
     fileprivate var ifMatch: UInt64? {
         let values = values(of: .ifMatch)
-        guard values.count == 1, let tag = values.first, tag.hasPrefix("\""), tag.hasSuffix("\""), tag.count > 2
+        guard values.count == 1, let tag = values.first, tag.hasPrefix("\""), tag.hasSuffix("\""),
+            tag.count > 2
         else { return nil }
         return UInt64(tag.dropFirst().dropLast())
     }

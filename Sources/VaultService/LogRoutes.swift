@@ -30,7 +30,8 @@ struct LogRoutes {
             guard let index = context.parameters.get("index").flatMap({ UInt64($0) }) else {
                 throw RequestFault.pathMalformed
             }
-            return .text(try await vault.proof(of: index, as: caller, requestID: context.requestID).proof.text)
+            return .text(
+                try await vault.proof(of: index, as: caller, requestID: context.requestID).proof.text)
         }
         router.get("/v1/log/entries") { request, context -> Response in
             let caller = try request.verified(by: vault)

@@ -66,7 +66,8 @@ struct OperatorRoutes {
             return .json(
                 bytes: JSONValue.object(
                     JSONObject([
-                        ("leaf", .string(String(decoding: leaf, as: UTF8.self))), ("proof", .string(proof.text)),
+                        ("leaf", .string(String(decoding: leaf, as: UTF8.self))),
+                        ("proof", .string(proof.text)),
                     ])
                 ).canonicalBytes)
         }

@@ -73,7 +73,8 @@ extension ErrorReply {
 
     private init(_ fault: RequestFault) {
         switch fault {
-        case .bodyTooLarge: self.init(.contentTooLarge, "body-too-large", "The body is larger than is accepted here")
+        case .bodyTooLarge:
+            self.init(.contentTooLarge, "body-too-large", "The body is larger than is accepted here")
         case .bodyMalformed:
             self.init(.badRequest, "body-malformed", "The body is not of the form that is expected here")
         case .pathMalformed: self.init(.notFound, "not-found", "There is nothing here")
@@ -82,7 +83,8 @@ extension ErrorReply {
                 .preconditionRequired, "precondition-required", "This request needs If-Match",
                 detail: "send If-Match with the ETag of the generation you have seen")
         case .unsupportedMediaType:
-            self.init(.unsupportedMediaType, "unsupported-media-type", "The body's media type is not accepted here")
+            self.init(
+                .unsupportedMediaType, "unsupported-media-type", "The body's media type is not accepted here")
         }
     }
 
@@ -91,7 +93,8 @@ extension ErrorReply {
         case .token(let error): self.init(error)
         case .denied(let code): self.init(code)
         case .intake(let fault):
-            self.init(.unprocessableContent, "intake-refused", "The contact was not accepted; nothing was stored")
+            self.init(
+                .unprocessableContent, "intake-refused", "The contact was not accepted; nothing was stored")
             field = fault.field
             problem = fault.problem.rawValue
         case .generationMismatch:
@@ -104,7 +107,8 @@ extension ErrorReply {
                 detail: "use a new key for a new request")
         case .notFound: self.init(.notFound, "not-found", "There is nothing here")
         case .overloaded:
-            self.init(.serviceUnavailable, "overloaded", "Too many requests are waiting; nothing was released")
+            self.init(
+                .serviceUnavailable, "overloaded", "Too many requests are waiting; nothing was released")
             headers[.retryAfter] = "1"
         case .logUnavailable, .clockWentBack:
             self.init(
@@ -141,9 +145,11 @@ extension ErrorReply {
         case .insufficientScope:
             self.init(.forbidden, "insufficient-scope", "The access token does not cover this request")
         case .invalidClient: self.init(.unauthorized, "invalid-client", "The client is not accepted")
-        case .invalidRequest: self.init(.badRequest, "invalid-request", "The request is not of the form expected here")
+        case .invalidRequest:
+            self.init(.badRequest, "invalid-request", "The request is not of the form expected here")
         case .invalidAuthorizationDetails:
-            self.init(.badRequest, "invalid-authorization-details", "The authorization details are not accepted")
+            self.init(
+                .badRequest, "invalid-authorization-details", "The authorization details are not accepted")
         case .unavailable:
             self.init(.internalServerError, "internal", "Something failed here; nothing was released")
         }

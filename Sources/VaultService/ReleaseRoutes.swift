@@ -25,7 +25,8 @@ struct ReleaseRoutes {
         guard case .client(let access) = caller, let contact = context.contact,
             let action = context.parameters.get("action").flatMap({ Action($0) })
         else { throw RequestFault.pathMalformed }
-        let release = try await vault.release(contact, to: action, access: access, requestID: context.requestID)
+        let release = try await vault.release(
+            contact, to: action, access: access, requestID: context.requestID)
         return Response(
             status: .ok,
             headers: [.contentType: "application/json", .vaultLogIndex: String(release.receipt.index)],

@@ -48,10 +48,12 @@ extension ContactBody {
             verification: view.attributes.verification.rawValue, phone: view.phoneMask, name: view.nameMask,
             consents: view.consents.map { consent in
                 Consent(
-                    purpose: consent.purpose.text, notice: consent.notice.text, given: consent.given.description,
+                    purpose: consent.purpose.text, notice: consent.notice.text,
+                    given: consent.given.description,
                     expires: consent.expires?.description, withdrawn: consent.withdrawn?.description)
             },
-            created: view.created.description, updated: view.updated.description, receipt: ReceiptBody(view.receipt))
+            created: view.created.description, updated: view.updated.description,
+            receipt: ReceiptBody(view.receipt))
     }
 }
 
@@ -61,7 +63,8 @@ extension LogEntryBody {
         let actor = logged.disclosed?.actor
         self.init(
             index: logged.index, leaf: String(decoding: try logged.entry.encode(), as: UTF8.self),
-            contact: logged.disclosed?.contact?.description, caseReference: logged.disclosed?.caseReference?.text,
+            contact: logged.disclosed?.contact?.description,
+            caseReference: logged.disclosed?.caseReference?.text,
             actor: actor.map { $0.kind.rawValue + ":" + $0.id.text }, sequence: logged.disclosed?.sequence)
     }
 }

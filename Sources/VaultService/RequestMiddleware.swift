@@ -21,7 +21,8 @@ struct RequestMiddleware: RouterMiddleware {
             response = try await next(request, context)
         } catch {
             response = ErrorReply(error).response(requestID: context.requestID)
-            log.failure(error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
+            log.failure(
+                error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
         }
         if response.status == .contentTooLarge {
             // Nobody reads the rest of a body that was refused.

@@ -36,10 +36,14 @@ public struct ServiceConfiguration: Sendable {
             if host == "localhost" { return true }
             // Parsed as an address: 127.example.com is a name, and resolves to anywhere.
             var four = in_addr()
-            if unsafe inet_pton(AF_INET, host, &four) == 1 { return four.s_addr & in_addr_t(0xFF).littleEndian == 127 }
+            if unsafe inet_pton(AF_INET, host, &four) == 1 {
+                return four.s_addr & in_addr_t(0xFF).littleEndian == 127
+            }
             var six = in6_addr()
             guard unsafe inet_pton(AF_INET6, host, &six) == 1 else { return false }
-            return unsafe withUnsafeBytes(of: six) { bytes in unsafe bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1 }
+            return unsafe withUnsafeBytes(of: six) { bytes in
+                unsafe bytes.dropLast().allSatisfy { $0 == 0 } && bytes[15] == 1
+            }
         }
 
         /// Reads `HOST:PORT` or `[HOST]:PORT`; `nil` for anything else.
@@ -88,7 +92,8 @@ public struct ServiceConfiguration: Sendable {
         try root.finish()
     }
 
-    private static func read(_ listener: inout Listener, _ node: ConfigurationNode) throws(ConfigurationFault) {
+    private static func read(_ listener: inout Listener, _ node: ConfigurationNode) throws(ConfigurationFault)
+    {
         if let text = try node.optionalString("listen") {
             guard let address = Listener.address(text) else {
                 throw node.fault("write it as host:port, such as 127.0.0.1:8470", key: "listen")
@@ -150,7 +155,8 @@ public enum ServiceError: Error, Equatable, Sendable, CustomStringConvertible {
             "the \(name) listener is not on loopback and has no TLS: set \(name).tls.certificate and \(name).tls.key, "
                 + "or \(name).behind_tls_proxy: true if a proxy in front ends TLS"
         case .tlsFile(let path): "cannot load \(path): it must be a PEM file that this user can read"
-        case .bind(let name): "cannot listen on the \(name) address: another process has it, or it is not ours"
+        case .bind(let name):
+            "cannot listen on the \(name) address: another process has it, or it is not ours"
         }
     }
 }

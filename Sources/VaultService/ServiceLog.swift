@@ -16,7 +16,8 @@ public struct ServiceLog: Sendable {
     /// A request that ended in an error.
     func failure(_ error: any Error, status: Int, route: String?, _ requestID: Reference) {
         let metadata: Logger.Metadata = [
-            "rid": .string(requestID.text), "status": .stringConvertible(status), "code": .string(Self.code(error)),
+            "rid": .string(requestID.text), "status": .stringConvertible(status),
+            "code": .string(Self.code(error)),
             "route": .string(route ?? "none"),
         ]
         if status >= 500 {

@@ -47,7 +47,8 @@ struct TokenRoutes {
                     expiresIn: issued.claims.expires.seconds - issued.claims.issuedAt.seconds))
         } catch {
             let response = TokenErrorReply(error).response
-            log.failure(error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
+            log.failure(
+                error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
             return response
         }
     }
@@ -64,13 +65,15 @@ private struct TokenForm {
     ]
 
     init(_ request: Request) async throws {
-        guard let type = request.headers[.contentType], type.lowercased().hasPrefix("application/x-www-form-urlencoded")
+        guard let type = request.headers[.contentType],
+            type.lowercased().hasPrefix("application/x-www-form-urlencoded")
         else { throw RequestFault.unsupportedMediaType }
         let limit = Limits.tokenBytes + 3 * Limits.authorizationDetailsBytes + 1024
         let body = try await request.bytes(upTo: limit)
         var values: [String: [UInt8]] = [:]
         for pair in body.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false) {
-            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let parts = pair.split(
+                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, let name = Self.decode(parts[0]), let value = Self.decode(parts[1]) else {
                 throw RequestFault.bodyMalformed
             }

@@ -95,7 +95,8 @@ public struct VaultServer: Sendable {
     private static let http = HTTP1Channel.Configuration(
         idleTimeout: .seconds(60),
         httpDecoderConfiguration: .init(
-            maxHeaderFieldSize: Limits.headerBytes, maxHeaderListSize: Limits.headerBytes, maxHeaderFieldCount: 64))
+            maxHeaderFieldSize: Limits.headerBytes, maxHeaderListSize: Limits.headerBytes,
+            maxHeaderFieldCount: 64))
 
     /// Libraries log addresses and errors of their own wording: only what stops the service is let through.
     private var quiet: Logger {
@@ -139,7 +140,9 @@ private final class ListenersReady: Sendable {
     private let configuration: ServiceConfiguration
     private let started: @Sendable (VaultServer.Addresses) -> Void
 
-    init(_ configuration: ServiceConfiguration, _ started: @escaping @Sendable (VaultServer.Addresses) -> Void) {
+    init(
+        _ configuration: ServiceConfiguration, _ started: @escaping @Sendable (VaultServer.Addresses) -> Void
+    ) {
         self.configuration = configuration
         self.started = started
     }

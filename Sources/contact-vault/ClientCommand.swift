@@ -14,7 +14,9 @@ struct ClientCommand: AsyncParsableCommand {
         commandName: "client",
         abstract: "Register the programs that may ask for contacts.",
         discussion: "Example: contact-vault client list",
-        subcommands: [ClientKeyCommand.self, ClientAdd.self, ClientList.self, ClientSuspend.self, ClientResume.self])
+        subcommands: [
+            ClientKeyCommand.self, ClientAdd.self, ClientList.self, ClientSuspend.self, ClientResume.self,
+        ])
 }
 
 struct ClientKeyCommand: AsyncParsableCommand {
@@ -68,7 +70,9 @@ struct ClientAdd: AsyncParsableCommand {
     @Option(help: "gateway (dials or sends), desk (a person's screen, never more than a mask) or service.")
     var kind: String
 
-    @Option(help: "What it may ask tokens for: collection, complaints, intake, privacy, security. May be repeated.")
+    @Option(
+        help:
+            "What it may ask tokens for: collection, complaints, intake, privacy, security. May be repeated.")
     var role: [String]
 
     @Option(help: "File of its public JWK, ES256 or Ed25519.")
@@ -115,7 +119,8 @@ struct ClientAdd: AsyncParsableCommand {
         _ text: String, _ option: String
     ) throws -> Choice where Choice.RawValue == String {
         guard let choice = Choice(rawValue: text) else {
-            throw ValidationError("\(option): use one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw ValidationError(
+                "\(option): use one of \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return choice
     }
@@ -164,7 +169,9 @@ struct ClientSuspend: AsyncParsableCommand {
     var name: String
 
     func run() async throws {
-        try await options.folder.withSession(passphrase) { try await $0.setSuspended(true, client: ClientAdd.reference(name, "NAME")) }
+        try await options.folder.withSession(passphrase) {
+            try await $0.setSuspended(true, client: ClientAdd.reference(name, "NAME"))
+        }
         Terminal.message("suspended \(name)")
     }
 }
@@ -181,7 +188,9 @@ struct ClientResume: AsyncParsableCommand {
     var name: String
 
     func run() async throws {
-        try await options.folder.withSession(passphrase) { try await $0.setSuspended(false, client: ClientAdd.reference(name, "NAME")) }
+        try await options.folder.withSession(passphrase) {
+            try await $0.setSuspended(false, client: ClientAdd.reference(name, "NAME"))
+        }
         Terminal.message("resumed \(name)")
     }
 }

@@ -18,7 +18,8 @@ struct ContactVaultCommand: AsyncParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            InitCommand.self, ServeCommand.self, ClientCommand.self, ContactsCommand.self, ReleaseCommand.self,
+            InitCommand.self, ServeCommand.self, ClientCommand.self, ContactsCommand.self,
+            ReleaseCommand.self,
             LogCommand.self, PolicyCommand.self, KeysCommand.self,
         ])
 
@@ -36,10 +37,10 @@ struct ContactVaultCommand: AsyncParsableCommand {
         } catch let code as ExitCode {
             // The command has said what there was to say.
             Foundation.exit(code.rawValue)
-        } catch where exitCode(for: error) == .success {
+        } catch  where exitCode(for: error) == .success {
             // Help and version arrive as errors.
             Swift.print(fullMessage(for: error))
-        } catch where exitCode(for: error) == .validationFailure {
+        } catch  where exitCode(for: error) == .validationFailure {
             Terminal.message(fullMessage(for: error))
             Foundation.exit(2)
         } catch {

@@ -184,7 +184,9 @@ final class LineFile {
 
     private static func open(_ path: String) throws -> FileHandle {
         if path == "-" { return .standardInput }
-        guard let handle = FileHandle(forReadingAtPath: path) else { throw CommandFailure("cannot read \(path)") }
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw CommandFailure("cannot read \(path)")
+        }
         return handle
     }
 }

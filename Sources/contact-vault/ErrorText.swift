@@ -39,10 +39,12 @@ enum ErrorText {
         switch error {
         case .locked:
             "another process holds this vault; if it is `contact-vault serve`, use commands that ask the service, or stop it"
-        case .missing: "there is no vault here: make one with `contact-vault init`, or name its folder with --data"
+        case .missing:
+            "there is no vault here: make one with `contact-vault init`, or name its folder with --data"
         case .newerVersion:
             "this vault was written by a newer contact-vault: use that version; nothing was changed"
-        case .corrupt(let table): "the store is damaged (\(table)): restore a backup and check it with `log verify`"
+        case .corrupt(let table):
+            "the store is damaged (\(table)): restore a backup and check it with `log verify`"
         case .unavailable(let code):
             "the store cannot be written or read (\(code)): check free space, permissions and the disk"
         case .conflict: "the store changed meanwhile: try again"

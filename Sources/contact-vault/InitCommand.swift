@@ -25,7 +25,10 @@ struct InitCommand: AsyncParsableCommand {
     @OptionGroup var options: DataOptions
     @OptionGroup var passphrase: PassphraseOptions
 
-    @Flag(help: "Make an unsealed root key and use the demonstration policy. For trying things, with invented people.")
+    @Flag(
+        help:
+            "Make an unsealed root key and use the demonstration policy. For trying things, with invented people."
+    )
     var development = false
 
     @Option(help: "Origin under which clients reach the vault; tokens and proofs name it.")
@@ -35,6 +38,13 @@ struct InitCommand: AsyncParsableCommand {
     var policy: String?
 
     func run() async throws {
+        if issuer.hasPrefix("http://") {
+            let host = issuer.dropFirst(7).split(separator: ":", maxSplits: 1).first.map(String.init) ?? ""
+            guard ServiceConfiguration.Listener(host: host, port: 0).isLoopback else {
+                throw CommandFailure(
+                    "the issuer must be https unless it is on loopback: clients would send tokens in clear")
+            }
+        }
         let folder = options.folder
         let manager = FileManager.default
         // An existing folder is used as it is, a mount point or a link included, if it is empty.
@@ -46,13 +56,15 @@ struct InitCommand: AsyncParsableCommand {
             try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
         } else {
             try manager.createDirectory(
-                atPath: folder.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+                atPath: folder.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700]
+            )
         }
         // Made in a folder of its own inside and moved up at the end: a failure leaves nothing.
         let staging = VaultFolder(path: folder.path + "/.new")
         do {
             try manager.createDirectory(
-                atPath: staging.path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+                atPath: staging.path, withIntermediateDirectories: false,
+                attributes: [.posixPermissions: 0o700])
             try await make(in: staging)
             for name in try manager.contentsOfDirectory(atPath: staging.path) {
                 try manager.moveItem(atPath: staging.path + "/" + name, toPath: folder.path + "/" + name)

@@ -1,6 +1,7 @@
 // Keys at the terminal: what there is, never what they are.
 
 import ArgumentParser
+import ContactModel
 import EnvelopeEncryption
 import Foundation
 
@@ -23,8 +24,12 @@ struct KeysList: AsyncParsableCommand {
     func run() async throws {
         try options.folder.requireVault()
         for key in try options.folder.loadKeyring(passphrase).keys {
+            let reference = key.reference
+            let id = reference.id == 0 ? "" : " \(reference.id)"
+            let floor = key.floor.map { "\topens from version \($0)" } ?? ""
             Terminal.result(
-                "\(key.reference)\t\(key.state)\tmade \(key.created)")
+                "\(reference.name.name)\(id)\tversion \(reference.version)\t\(key.state.name)\tmade \(key.created)\(floor)"
+            )
         }
     }
 }

@@ -95,7 +95,9 @@ struct LogEntries: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let page = try await options.folder.withSession(passphrase) { try await $0.entries(from: from, limit: limit) }
+        let page = try await options.folder.withSession(passphrase) {
+            try await $0.entries(from: from, limit: limit)
+        }
         for entry in page.entries {
             if json {
                 let encoder = JSONEncoder()
@@ -111,7 +113,8 @@ struct LogEntries: AsyncParsableCommand {
     private static func line(_ body: LogEntryBody) throws -> String {
         let entry = try LogEntry(decoding: Array(body.leaf.utf8))
         var columns = [
-            String(body.index), entry.time.descriptionWithMilliseconds, entry.kind.rawValue, entry.outcome.rawValue,
+            String(body.index), entry.time.descriptionWithMilliseconds, entry.kind.rawValue,
+            entry.outcome.rawValue,
         ]
         if let reason = entry.reason { columns.append("why=\(reason)") }
         if let client = entry.client { columns.append("client=\(client)") }

@@ -130,7 +130,8 @@ struct RemoteSession: OperatorSession {
             reply = try await connection.send(method, path, body: body)
         } catch {
             throw CommandFailure(
-                "the service that holds this vault does not answer on its operator socket (\(type(of: error)))")
+                "the service that holds this vault does not answer on its operator socket (\(type(of: error)))"
+            )
         }
         guard (200..<300).contains(reply.status) else { throw Self.failure(reply) }
         return reply.body
@@ -148,7 +149,8 @@ struct RemoteSession: OperatorSession {
 
     private func decode<Body: Decodable>(_ type: Body.Type, _ bytes: [UInt8]) throws -> Body {
         do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch {
-            throw CommandFailure("the service's answer is not of the expected form: is it of another version?")
+            throw CommandFailure(
+                "the service's answer is not of the expected form: is it of another version?")
         }
     }
 
@@ -175,7 +177,8 @@ struct RemoteSession: OperatorSession {
         return try reply.split(separator: 0x0A).map { line in
             let result = try decode(ImportLineBody.self, Array(line))
             return ImportLineBody(
-                line: result.line + first - 1, contact: result.contact, phone: result.phone, field: result.field,
+                line: result.line + first - 1, contact: result.contact, phone: result.phone,
+                field: result.field,
                 problem: result.problem)
         }
     }
@@ -192,9 +195,11 @@ struct RemoteSession: OperatorSession {
     }
 
     func proof(of index: UInt64) async throws -> (leaf: String, proof: String) {
-        let reply = try JSONValue.parse(try await send("GET", "/operator/log/entries/\(index)/proof")).objectValue
+        let reply = try JSONValue.parse(try await send("GET", "/operator/log/entries/\(index)/proof"))
+            .objectValue
         guard let leaf = reply?["leaf"]?.stringValue, let proof = reply?["proof"]?.stringValue else {
-            throw CommandFailure("the service's answer is not of the expected form: is it of another version?")
+            throw CommandFailure(
+                "the service's answer is not of the expected form: is it of another version?")
         }
         return (leaf, proof)
     }

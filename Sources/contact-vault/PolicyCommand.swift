@@ -57,7 +57,8 @@ enum PolicyTable {
     static func print(_ policy: Policy) {
         Terminal.result("policy \(policy.name), version \(policy.version)")
         for (purpose, rule) in policy.purposes.sorted(by: { $0.key.text < $1.key.text }) {
-            let actions = rule.actions.map { "\($0.key)→\($0.value.rawValue)" }.sorted().joined(separator: " ")
+            let actions = rule.actions.map { "\($0.key)→\($0.value.rawValue)" }.sorted().joined(
+                separator: " ")
             let state =
                 rule.unbuiltRequirements.isEmpty
                 ? "releases" : "not_configured: needs \(rule.unbuiltRequirements.joined(separator: ", "))"

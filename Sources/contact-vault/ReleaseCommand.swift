@@ -69,7 +69,9 @@ struct ReleaseCommand: AsyncParsableCommand {
 
     func run() async throws {
         let id = try ContactsShow.contact(contact)
-        guard let action = Action(action) else { throw ValidationError("--action: write it as in the policy") }
+        guard let action = Action(action) else {
+            throw ValidationError("--action: write it as in the policy")
+        }
         let details = try self.details(for: id, action: action)
         let vault = try VaultClient(
             issuer: issuer, endpoint: endpoint, client: ClientAdd.reference(client, "--client"),

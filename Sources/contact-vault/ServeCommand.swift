@@ -43,6 +43,11 @@ struct ServeCommand: AsyncParsableCommand {
         try Self.override(&configuration.control, with: control, option: "--control")
         if behindTlsProxy { configuration.data.isBehindTLSProxy = true }
         try configuration.check()
+        // Longer paths do not fit into a socket's address, and are found out only when it is bound.
+        guard folder.operatorSocket.utf8.count <= 107 else {
+            throw CommandFailure(
+                "the path of \(folder.path) is too long for a socket: use one of at most 90 characters")
+        }
 
         let vault = try await folder.open(passphrase, instance: configuration.instance)
         folder.warnOfPolicyFile(inForce: vault.policyVersion)
@@ -58,7 +63,8 @@ struct ServeCommand: AsyncParsableCommand {
             throw error
         } catch {
             throw CommandFailure(
-                "the service stopped: an address cannot be bound, or a part of it failed (\(type(of: error)))")
+                "the service stopped: an address cannot be bound, or a part of it failed (\(type(of: error)))"
+            )
         }
     }
 

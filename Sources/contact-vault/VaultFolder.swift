@@ -99,7 +99,8 @@ struct VaultFolder: Sendable {
         guard let text = try? Self.read(policy) else { return }
         guard (try? Policy.parse(text: text, file: "policy.yaml"))?.version != version else { return }
         Terminal.message(
-            "warning: policy.yaml is not the policy in force (\(version)): this version takes a policy at init alone")
+            "warning: policy.yaml is not the policy in force (\(version)): this version takes a policy at init alone"
+        )
     }
 
     /// Reads the keyring, asking for a passphrase only if the root key is sealed.
@@ -107,7 +108,8 @@ struct VaultFolder: Sendable {
         let root = try RootKeyFile.load(at: rootKey) { try passphrase.read() }
         if !root.isSealed {
             Terminal.message(
-                "warning: the root key of this vault is not sealed (development): whoever reads its folder reads it all")
+                "warning: the root key of this vault is not sealed (development): whoever reads its folder reads it all"
+            )
         }
         return try KeyringFile(keyring).load(root: root)
     }
@@ -118,7 +120,9 @@ struct VaultFolder: Sendable {
         // The lock first: a vault that is served elsewhere is no reason to ask for a passphrase.
         let store = try SQLiteStore.open(path: store)
         let keyring = try loadKeyring(passphrase)
-        guard let instance = Reference(instance) else { throw CommandFailure("the instance name is not acceptable") }
+        guard let instance = Reference(instance) else {
+            throw CommandFailure("the instance name is not acceptable")
+        }
         return try await Vault.open(store: store, keyring: keyring, instance: instance)
     }
 

@@ -18,9 +18,11 @@ struct NeighbourTests {
         let client = try await fixture.registerClient()
         let contact = try await fixture.store(.ouyang)
         let token = try await client.token(try client.details([contact]))
-        let replacement = InventedContact.ouyang.with("consents", nil).with("phone", .string("+8613800138999"))
+        let replacement = InventedContact.ouyang.with("consents", nil).with(
+            "phone", .string("+8613800138999"))
         _ = try await fixture.vault.replaceContact(
-            contact, json: replacement.json, expecting: 1, as: .localOperator, requestID: try fixture.requestID())
+            contact, json: replacement.json, expecting: 1, as: .localOperator,
+            requestID: try fixture.requestID())
         #expect(try await fixture.newestEntry().count == 1)
         // The live token too: the consent it rests on was somebody else's.
         let code = await denial { _ = try await client.release(contact, with: token) }
@@ -34,7 +36,8 @@ struct NeighbourTests {
         let contact = try await fixture.store(.ouyang)
         let replacement = InventedContact.ouyang.with("consents", nil).with("language", .string("en"))
         _ = try await fixture.vault.replaceContact(
-            contact, json: replacement.json, expecting: 1, as: .localOperator, requestID: try fixture.requestID())
+            contact, json: replacement.json, expecting: 1, as: .localOperator,
+            requestID: try fixture.requestID())
         let code = await denial { _ = try await client.release(contact) }
         #expect(code == nil)
     }

@@ -21,7 +21,8 @@ struct RewrittenHistoryTests {
     }
 
     /// Replaces the text of an entry and makes the frontier fit, as an attacker who knows the format would.
-    private func rewrite(_ fixture: VaultFixture, _ position: Int, _ old: String, _ new: String) async throws {
+    private func rewrite(_ fixture: VaultFixture, _ position: Int, _ old: String, _ new: String) async throws
+    {
         try fixture.tamper("DROP TRIGGER log_entries_no_update")
         try fixture.tamper(
             "UPDATE log_entries SET leaf = CAST(replace(CAST(leaf AS TEXT), ?, ?) AS BLOB) WHERE position = ?",
@@ -79,7 +80,9 @@ struct RewrittenHistoryTests {
         }
     }
 
-    @Test("a log that was cut back to an older checkpoint is found by a checkpoint from elsewhere, and by nothing else")
+    @Test(
+        "a log that was cut back to an older checkpoint is found by a checkpoint from elsewhere, and by nothing else"
+    )
     func cutBack() async throws {
         let fixture = try await signedVault()
         let verifier = try NoteVerifier(verifierKey: fixture.vault.logVerifierKey)
@@ -92,7 +95,8 @@ struct RewrittenHistoryTests {
         try fixture.tamper("UPDATE log_head SET size = ?, frontier = ?", [older, Data(frontier.bytes)])
         _ = try await LogVerification.run(fixture.store, verifier: verifier)
         do {
-            _ = try await LogVerification.run(fixture.store, verifier: verifier, pinned: Array(kept.note.utf8))
+            _ = try await LogVerification.run(
+                fixture.store, verifier: verifier, pinned: Array(kept.note.utf8))
             Issue.record("a log without its end was verified against its end")
         } catch let fault as LogFault {
             #expect(fault.check == .size)
@@ -113,7 +117,10 @@ struct RewrittenHistoryTests {
         let fixture = try await VaultFixture.make(clock: FixedClock().reading)
         try await fixture.vault.close()
         try fixture.tamper("UPDATE identity SET keyring_epoch = keyring_epoch + 1")
-        guard case .inconsistent("keyring_older_than_the_log") = await refusal({ _ = try await fixture.reopened() })
+        guard
+            case .inconsistent("keyring_older_than_the_log") = await refusal({
+                _ = try await fixture.reopened()
+            })
         else {
             Issue.record("an old keyring was opened")
             return

@@ -20,7 +20,8 @@ struct PermitTests {
 
     @Test("a permit opens the fields it names and no other")
     func namedFieldsOnly() throws {
-        let opened = try keyring.open(sealed, schema: 1, binding: Fixture.attributes, consuming: Fixture.permit(form: .mask))
+        let opened = try keyring.open(
+            sealed, schema: 1, binding: Fixture.attributes, consuming: Fixture.permit(form: .mask))
         #expect(opened.form == .mask)
         #expect(opened.receipt.index == 3)
         let phone = opened.withField(.phone) { $0.revealBytes() }
@@ -41,7 +42,9 @@ struct PermitTests {
 
     @Test("a permit for several fields opens each of them")
     func severalFields() throws {
-        let opened = try keyring.open(sealed, schema: 1, binding: Fixture.attributes, consuming: Fixture.permit(fields: [.phone, .name]))
+        let opened = try keyring.open(
+            sealed, schema: 1, binding: Fixture.attributes,
+            consuming: Fixture.permit(fields: [.phone, .name]))
         let name = opened.withField(.name) { String(decoding: $0.revealBytes(), as: UTF8.self) }
         let phoneBytes = opened.withField(.phone) { $0.count }
         #expect(name == "张伟")
@@ -50,7 +53,9 @@ struct PermitTests {
 
     @Test("a permit without fields opens nothing")
     func noFields() throws {
-        let opened = try keyring.open(sealed, schema: 1, binding: Fixture.attributes, consuming: Fixture.permit(fields: [], form: .match))
+        let opened = try keyring.open(
+            sealed, schema: 1, binding: Fixture.attributes,
+            consuming: Fixture.permit(fields: [], form: .match))
         for field in FieldName.allCases {
             let count = opened.withField(field) { $0.count }
             #expect(count == nil)

@@ -18,7 +18,8 @@ enum CommandLineProgram {
         for _ in 0..<6 {
             let candidate = folder.appendingPathComponent("contact-vault").path
             var isFolder: ObjCBool = false
-            if FileManager.default.fileExists(atPath: candidate, isDirectory: &isFolder), !isFolder.boolValue {
+            if FileManager.default.fileExists(atPath: candidate, isDirectory: &isFolder), !isFolder.boolValue
+            {
                 return candidate
             }
             folder = folder.deletingLastPathComponent()
@@ -31,7 +32,9 @@ enum CommandLineProgram {
     ///   - input: what it reads from standard input.
     ///   - environment: variables to add.
     @discardableResult
-    static func run(_ arguments: [String], input: String = "", environment: [String: String] = [:]) throws -> Outcome {
+    static func run(
+        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+    ) throws -> Outcome {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments

@@ -49,10 +49,12 @@ enum CrashRun {
                 await withTaskGroup(of: Void.self) { group in
                     for contact in contacts {
                         group.addTask {
-                            guard let token = try? await client.token(for: .release(of: contact, uses: 100_000))
+                            guard
+                                let token = try? await client.token(for: .release(of: contact, uses: 100_000))
                             else { return }
                             // Ends by itself when the service is gone.
-                            while let release = try? await client.release(contact, action: dial, token: token) {
+                            while let release = try? await client.release(contact, action: dial, token: token)
+                            {
                                 received.receipts.withLock { $0.append(release.receipt) }
                             }
                         }
@@ -61,7 +63,9 @@ enum CrashRun {
             }
             // Long enough for tokens and some releases, short enough that the load is still on.
             let before = received.receipts.withLock { $0.count }
-            while received.receipts.withLock({ $0.count }) < before + 20 { try await Task.sleep(for: .milliseconds(5)) }
+            while received.receipts.withLock({ $0.count }) < before + 20 {
+                try await Task.sleep(for: .milliseconds(5))
+            }
             try await Task.sleep(for: .microseconds(Int64(random.next() % 120_000)))
             vault.kill9()
             await load.value
@@ -105,5 +109,7 @@ struct CrashTests {
 
 @Suite("Soak", .enabled(if: ProcessInfo.processInfo.environment["CONTACT_VAULT_SOAK"] == "1"))
 struct SoakTests {
-    @Test("kill -9 under load, fifty times") func fiftyKills() async throws { try await CrashRun.run(times: 50) }
+    @Test("kill -9 under load, fifty times") func fiftyKills() async throws {
+        try await CrashRun.run(times: 50)
+    }
 }

@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Embedding")
 struct EmbeddingTests {
-    @Test("a package with the product ContactVault alone releases a number, and no NIO or Hummingbird is built for it")
+    @Test(
+        "a package with the product ContactVault alone releases a number, and no NIO or Hummingbird is built for it"
+    )
     func embeds() throws {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -14,7 +16,8 @@ struct EmbeddingTests {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [
-            "swift", "run", "--package-path", root.appendingPathComponent("Tests/Embedding").path, "--scratch-path",
+            "swift", "run", "--package-path", root.appendingPathComponent("Tests/Embedding").path,
+            "--scratch-path",
             scratch.path, "embedding",
         ]
         let output = Pipe()

@@ -16,7 +16,8 @@ struct OperatorTests {
         ])
     func usage(arguments: [String]) throws {
         let folder = try TemporaryFolder()
-        let outcome = try CommandLineProgram.run(arguments + (arguments.first == "nonsense" ? [] : []),
+        let outcome = try CommandLineProgram.run(
+            arguments + (arguments.first == "nonsense" ? [] : []),
             environment: ["CONTACT_VAULT_DATA": folder.file("none")])
         #expect(outcome.code == 2, "\(arguments): \(outcome.messages)")
         #expect(!outcome.messages.isEmpty)
@@ -27,9 +28,12 @@ struct OperatorTests {
     func help() throws {
         for command in [
             ["init"], ["serve"], ["client"], ["client", "key"], ["client", "add"], ["client", "list"],
-            ["client", "suspend"], ["client", "resume"], ["contacts"], ["contacts", "add"], ["contacts", "import"],
-            ["contacts", "show"], ["contacts", "stop"], ["release"], ["log"], ["log", "verify"], ["log", "entries"],
-            ["log", "prove"], ["log", "checkpoint"], ["policy"], ["policy", "check"], ["policy", "show"], ["keys"],
+            ["client", "suspend"], ["client", "resume"], ["contacts"], ["contacts", "add"],
+            ["contacts", "import"],
+            ["contacts", "show"], ["contacts", "stop"], ["release"], ["log"], ["log", "verify"],
+            ["log", "entries"],
+            ["log", "prove"], ["log", "checkpoint"], ["policy"], ["policy", "check"], ["policy", "show"],
+            ["keys"],
             ["keys", "list"],
         ] {
             let outcome = try CommandLineProgram.run(command + ["--help"])
@@ -41,7 +45,9 @@ struct OperatorTests {
     @Test("without a vault every command says so and makes nothing")
     func noVault() throws {
         let folder = try TemporaryFolder()
-        for arguments in [["serve"], ["log", "verify"], ["client", "list"], ["policy", "show"], ["keys", "list"]] {
+        for arguments in [
+            ["serve"], ["log", "verify"], ["client", "list"], ["policy", "show"], ["keys", "list"],
+        ] {
             let outcome = try CommandLineProgram.run(arguments + ["--data", folder.file("none")])
             #expect(outcome.code == 1, "\(arguments)")
             #expect(outcome.messages.contains("there is no vault here"), "\(outcome.messages)")
@@ -159,7 +165,9 @@ struct OperatorTests {
         #expect(made.code == 0, "\(made.messages)")
         #expect(!made.messages.contains("warning"))
 
-        let byFile = try CommandLineProgram.run(["keys", "list", "--data", data, "--passphrase-file", passphrase])
+        let byFile = try CommandLineProgram.run([
+            "keys", "list", "--data", data, "--passphrase-file", passphrase,
+        ])
         #expect(byFile.code == 0, "\(byFile.messages)")
         #expect(byFile.output.contains("active"))
         let byDescriptor = try CommandLineProgram.run(
@@ -189,7 +197,8 @@ struct OperatorTests {
         let second = try ServedVault()
         for file in ["keyring", "root.key"] {
             try FileManager.default.removeItem(atPath: first.data + "/" + file)
-            try FileManager.default.copyItem(atPath: second.data + "/" + file, toPath: first.data + "/" + file)
+            try FileManager.default.copyItem(
+                atPath: second.data + "/" + file, toPath: first.data + "/" + file)
         }
         let outcome = try CommandLineProgram.run(["serve", "--data", first.data])
         #expect(outcome.code == 1)
@@ -234,10 +243,13 @@ struct OperatorTests {
     func importReports() throws {
         let vault = try ServedVault()
         let file = vault.folder.file("mixed.ndjson")
-        let debt = Invented.contact(2).replacingOccurrences(of: #""adult":true"#, with: #""adult":true,"debt_amount":9999"#)
+        let debt = Invented.contact(2).replacingOccurrences(
+            of: #""adult":true"#, with: #""adult":true,"debt_amount":9999"#)
         let short = Invented.contact(3).replacingOccurrences(of: "+8613800138003", with: "12345")
-        try [Invented.contact(1), debt, "", "not json 4155550100", short, Invented.contact(4)].joined(separator: "\n")
-            .write(toFile: file, atomically: true, encoding: .utf8)
+        try [Invented.contact(1), debt, "", "not json 4155550100", short, Invented.contact(4)].joined(
+            separator: "\n"
+        )
+        .write(toFile: file, atomically: true, encoding: .utf8)
         let outcome = try CommandLineProgram.run(["contacts", "import", file, "--data", vault.data])
         #expect(outcome.code == 1)
         #expect(outcome.output.split(separator: "\n").count == 2)

@@ -38,8 +38,9 @@ enum RawHTTP {
             // One reply is enough.
             if let end = reply.firstRange(of: Array("\r\n\r\n".utf8)) {
                 let head = String(decoding: reply[..<end.lowerBound], as: UTF8.self).lowercased()
-                if let length = head.split(separator: "\r\n").first(where: { $0.hasPrefix("content-length:") })
-                    .flatMap({ Int($0.split(separator: ":")[1].trimmingCharacters(in: .whitespaces)) }),
+                if let length = head.split(separator: "\r\n").first(where: { $0.hasPrefix("content-length:") }
+                )
+                .flatMap({ Int($0.split(separator: ":")[1].trimmingCharacters(in: .whitespaces)) }),
                     reply.count >= end.upperBound + length
                 {
                     break

@@ -39,7 +39,9 @@ struct ReleaseOverHTTPTests {
         #expect(!logged.body.leaf.contains(contact.description))
 
         // A second use is refused, whatever the wording of the retry.
-        await expectRefusal(401, "invalid-token") { try await client.release(contact, action: dial, token: token) }
+        await expectRefusal(401, "invalid-token") {
+            try await client.release(contact, action: dial, token: token)
+        }
         // Another action than the token's.
         let display = try #require(Action("display"))
         await expectRefusal(403, "insufficient-scope") {
@@ -141,9 +143,12 @@ struct ReleaseOverHTTPTests {
     func sameWords() async throws {
         let vault = try ServedVault()
         let contacts = try vault.importContacts([
-            Invented.contact(1), Invented.contact(2, consent: nil), Invented.contact(3, consent: "contact.notice"),
+            Invented.contact(1), Invented.contact(2, consent: nil),
+            Invented.contact(3, consent: "contact.notice"),
         ])
-        let outcome = try CommandLineProgram.run(["contacts", "stop", contacts[0].description, "--data", vault.data])
+        let outcome = try CommandLineProgram.run([
+            "contacts", "stop", contacts[0].description, "--data", vault.data,
+        ])
         #expect(outcome.code == 0, "\(outcome.messages)")
         try vault.start()
         let client = try vault.client()
@@ -159,7 +164,9 @@ struct ReleaseOverHTTPTests {
         #expect(bodies.count == 1)
         try await client.shutdown()
         vault.stop()
-        let reasons = try vault.entries().compactMap { $0.entry.kind == .release ? $0.entry.reason?.text : nil }
+        let reasons = try vault.entries().compactMap {
+            $0.entry.kind == .release ? $0.entry.reason?.text : nil
+        }
         #expect(reasons == ["stop_flag", "consent_missing", "consent_missing", "contact_unknown"])
     }
 

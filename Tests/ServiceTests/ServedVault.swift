@@ -45,13 +45,18 @@ final class ServedVault: @unchecked Sendable {
         if let service, service.isRunning { kill(service.processIdentifier, SIGKILL) }
     }
 
-    func addClient(_ name: String, kind: String, roles: [String], algorithm: SignatureAlgorithm = .es256) throws {
+    func addClient(
+        _ name: String, kind: String, roles: [String], algorithm: SignatureAlgorithm = .es256
+    ) throws {
         let key = try ClientKey.create(path: keyFile(name), algorithm: algorithm)
         let publicFile = keyFile(name) + ".pub"
         try key.json.canonicalText.write(toFile: publicFile, atomically: true, encoding: .utf8)
         try Self.expectSuccess(
             CommandLineProgram.run(
-                ["client", "add", name, "--data", data, "--agency", "acme", "--kind", kind, "--jwk", publicFile]
+                [
+                    "client", "add", name, "--data", data, "--agency", "acme", "--kind", kind, "--jwk",
+                    publicFile,
+                ]
                     + roles.flatMap { ["--role", $0] }))
     }
 
@@ -93,7 +98,8 @@ final class ServedVault: @unchecked Sendable {
         while !line.hasSuffix("\n") {
             let bytes = output.fileHandleForReading.availableData
             guard !bytes.isEmpty else {
-                throw ServiceDidNotStart(log: (try? String(contentsOfFile: serviceLog, encoding: .utf8)) ?? "")
+                throw ServiceDidNotStart(
+                    log: (try? String(contentsOfFile: serviceLog, encoding: .utf8)) ?? "")
             }
             line += String(decoding: bytes, as: UTF8.self)
         }
@@ -204,7 +210,8 @@ extension AuthorizationDetails {
     ) throws -> AuthorizationDetails {
         .contactAccess(
             try ContactAccessDetails(
-                action: #require(Action(action)), purpose: #require(Purpose(purpose)), selection: .one(contact),
+                action: #require(Action(action)), purpose: #require(Purpose(purpose)),
+                selection: .one(contact),
                 caseReference: #require(Reference("cs_1")), stage: .callCollection, fields: fields,
                 precondition: precondition, reference: nil,
                 actor: Actor(kind: .human, id: #require(Reference("u_1"))), maximumUses: uses))

@@ -22,8 +22,10 @@ struct ServiceLimitTests {
         }
         let large = String(repeating: "a", count: 100_000)
         #expect(
-            try status("POST /oauth2/token HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-                + "Content-Length: 100000\r\n\r\n" + large).contains("400"))
+            try status(
+                "POST /oauth2/token HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+                    + "Content-Length: 100000\r\n\r\n" + large
+            ).contains("400"))
         #expect(
             try status("POST /v1/contacts HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n" + large)
                 .contains("401"))
@@ -31,7 +33,8 @@ struct ServiceLimitTests {
         let many = (0..<10_000).map { "X-\($0): 1\r\n" }.joined()
         let answerToMany = try status("GET /v1/log/checkpoint HTTP/1.1\r\nHost: h\r\n" + many + "\r\n")
         #expect(!answerToMany.contains("200"), "\(answerToMany)")
-        let answerToLong = try status("GET /v1/log/checkpoint HTTP/1.1\r\nHost: h\r\nX: " + large + "\r\n\r\n")
+        let answerToLong = try status(
+            "GET /v1/log/checkpoint HTTP/1.1\r\nHost: h\r\nX: " + large + "\r\n\r\n")
         #expect(!answerToLong.contains("200"), "\(answerToLong)")
         #expect(try status("NONSENSE\r\n\r\n").contains("400"))
         #expect(try status("GET /v1/nowhere HTTP/1.1\r\nHost: h\r\n\r\n").contains("404"))
@@ -66,7 +69,9 @@ struct ServiceLimitTests {
         for _ in 0..<20 {
             _ = try RawHTTP.exchange(
                 port: vault.port,
-                Array("POST /v1/contacts/\(contact)/actions/dial HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".utf8))
+                Array(
+                    "POST /v1/contacts/\(contact)/actions/dial HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+                        .utf8))
         }
         vault.stop()
         let aggregates = try vault.entries().filter { $0.entry.kind == .unauthenticated }
@@ -81,7 +86,8 @@ struct ServiceLimitTests {
         let openssl = Process()
         openssl.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
         openssl.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out",
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+            "-out",
             certificate, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
         ]
         openssl.standardError = FileHandle.nullDevice
@@ -117,7 +123,9 @@ struct ServiceLimitTests {
         let client = try vault.client()
         let dial = try #require(Action("dial"))
         var tokens: [(ContactID, ClientToken)] = []
-        for contact in contacts { tokens.append((contact, try await client.token(for: .release(of: contact)))) }
+        for contact in contacts {
+            tokens.append((contact, try await client.token(for: .release(of: contact))))
+        }
         let answers = Answers()
         await withTaskGroup(of: Void.self) { group in
             for (contact, token) in tokens {

@@ -17,7 +17,10 @@ enum Architecture {
             "AccessLog", "AccessToken", "CPhoneNumber", "ContactModel", "EnvelopeEncryption", "PurposePolicy",
             "StrictEncoding", "VaultCrypto",
         ],
-        "SQLiteStore": ["AccessLog", "ContactModel", "ContactVault", "GRDB.swift/GRDB", "StrictEncoding"],
+        "SQLiteStore": [
+            "AccessLog", "ContactModel", "ContactVault", "GRDB.swift/GRDB", "GRDB.swift/GRDBSQLite",
+            "StrictEncoding",
+        ],
         "VaultAPI": ["ContactModel"],
         "VaultService": [
             "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault", "PurposePolicy",

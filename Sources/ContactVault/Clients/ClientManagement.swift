@@ -36,7 +36,8 @@ extension Vault {
                     let client = try transaction.state.clients.current([id], in: transaction.store)[id]
                 else { throw VaultError.notFound }
                 let changed = RegisteredClient(
-                    id: client.id, agency: client.agency, kind: client.kind, roles: client.roles, keys: client.keys,
+                    id: client.id, agency: client.agency, kind: client.kind, roles: client.roles,
+                    keys: client.keys,
                     portfolios: client.portfolios, purposes: client.purposes, isSuspended: isSuspended,
                     encryptionKey: client.encryptionKey)
                 try transaction.store.putClient(

@@ -60,12 +60,16 @@ extension RegisteredClient {
             let id = object["id"]?.stringValue.flatMap({ Reference($0) }),
             let agency = object["agency"]?.stringValue.flatMap({ Reference($0) }),
             let kind = object["kind"]?.stringValue.flatMap({ ClientKind(rawValue: $0) }),
-            let roles = object["roles"]?.arrayValue?.compactMap({ $0.stringValue.flatMap { Role(rawValue: $0) } }),
+            let roles = object["roles"]?.arrayValue?.compactMap({
+                $0.stringValue.flatMap { Role(rawValue: $0) }
+            }),
             let keys = object["keys"]?.arrayValue?.compactMap({ try? PublicJWK(parsing: $0) }), !keys.isEmpty,
             let portfolios = object["portfolios"]?.arrayValue?.compactMap({
                 $0.stringValue.flatMap { Reference($0) }
             }),
-            let purposes = object["purposes"]?.arrayValue?.compactMap({ $0.stringValue.flatMap { Purpose($0) } }),
+            let purposes = object["purposes"]?.arrayValue?.compactMap({
+                $0.stringValue.flatMap { Purpose($0) }
+            }),
             let suspended = object["suspended"]?.boolValue
         else { return nil }
         var encryptionKey: EncryptionJWK?

@@ -76,14 +76,16 @@ extension Vault {
                 guard try access.intake(.create).portfolio == portfolio else { throw .insufficientScope }
             },
             { transaction -> ManagedOutcome<StoredReceipt> in
-                if let (key, digest) = idempotency, let earlier = try transaction.store.idempotentResult(key) {
+                if let (key, digest) = idempotency, let earlier = try transaction.store.idempotentResult(key)
+                {
                     guard earlier.body.isEqualInConstantTime(to: digest) else {
                         return .failed(.idempotencyConflict, "idempotency_conflict")
                     }
                     let known = try transaction.store.contacts([earlier.contact])[earlier.contact]
                     return .done(
                         StoredReceipt(
-                            contact: earlier.contact, generation: known?.generation ?? 1, mask: mask, receipt: nil))
+                            contact: earlier.contact, generation: known?.generation ?? 1, mask: mask,
+                            receipt: nil))
                 }
                 guard transaction.mayTouch(portfolio) else { return .refused(.portfolioNotRegistered) }
                 let contact = prepared.dated(transaction.now)
@@ -129,7 +131,8 @@ extension Vault {
                 results.append(
                     .success(
                         StoredReceipt(
-                            contact: contact.contact.id, generation: 1, mask: intake.phone.mask, receipt: nil)))
+                            contact: contact.contact.id, generation: 1, mask: intake.phone.mask, receipt: nil)
+                    ))
             } catch let fault as IntakeFault {
                 results.append(.failure(fault))
             }
@@ -139,7 +142,9 @@ extension Vault {
             .contactCreate, as: caller, requestID: requestID, contacts: accepted.map(\.contact.contact.id),
             spendsProof: isFirst, covers: { access throws(TokenError) in _ = try access.intake(.import) },
             { transaction -> ManagedOutcome<[EntryReceipt]> in
-                if let portfolio, !transaction.mayTouch(portfolio) { return .refused(.portfolioNotRegistered) }
+                if let portfolio, !transaction.mayTouch(portfolio) {
+                    return .refused(.portfolioNotRegistered)
+                }
                 var receipts: [EntryReceipt] = []
                 for (_, _, contact) in accepted {
                     receipts.append(
@@ -176,7 +181,9 @@ extension Vault {
             .contactUpdate, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.update, of: id) },
             { transaction -> ManagedOutcome<StoredReceipt> in
-                guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
+                guard let stored = try transaction.store.contacts([id])[id] else {
+                    return .refused(.contactUnknown)
+                }
                 guard transaction.mayTouch(stored), transaction.mayTouch(prepared.contact.portfolio) else {
                     return .refused(.portfolioNotRegistered)
                 }
@@ -189,7 +196,9 @@ extension Vault {
                 }
                 // Consent is a person's own: another number may be another person, who has consented to nothing.
                 var ended = 0
-                if contact.phoneIndex != stored.phoneIndex || contact.phoneIndexVersion != stored.phoneIndexVersion {
+                if contact.phoneIndex != stored.phoneIndex
+                    || contact.phoneIndexVersion != stored.phoneIndexVersion
+                {
                     ended = try transaction.endConsents(of: id)
                 }
                 let receipt = try transaction.log(.contactUpdate, about: contact) { $0.count = UInt64(ended) }
@@ -202,13 +211,16 @@ extension Vault {
 
     /// The record without personal fields but for the masks. A masked view is a release of form `mask` and logged as one.
     /// - Throws: ``VaultError/denied(_:)`` also for an unknown contact.
-    public func contact(_ id: ContactID, as caller: Caller, requestID: Reference) async throws -> ContactView {
+    public func contact(_ id: ContactID, as caller: Caller, requestID: Reference) async throws -> ContactView
+    {
         let tenant = identity.tenant
         let (stored, consents, receipt, template) = try await manage(
             .contactRead, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.read, of: id) },
             { transaction -> ManagedOutcome<(StoredContact, [StoredConsent], EntryReceipt, EntryDraft)> in
-                guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
+                guard let stored = try transaction.store.contacts([id])[id] else {
+                    return .refused(.contactUnknown)
+                }
                 guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
                 let receipt = try transaction.log(.contactRead, about: stored) { draft in
                     draft.form = .mask
@@ -236,7 +248,8 @@ extension Vault {
         }
         return ContactView(
             id: id, attributes: attributes, generation: stored.generation, state: stored.state,
-            stopped: stored.stopped, consents: consents, phoneMask: phone, nameMask: name, created: stored.created,
+            stopped: stored.stopped, consents: consents, phoneMask: phone, nameMask: name,
+            created: stored.created,
             updated: stored.updated, receipt: receipt)
     }
 
@@ -274,7 +287,9 @@ extension Vault {
             .consentGive, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.consent, of: id) },
             { transaction -> ManagedOutcome<Void> in
-                guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
+                guard let stored = try transaction.store.contacts([id])[id] else {
+                    return .refused(.contactUnknown)
+                }
                 guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
                 guard stored.stopped == nil else { return .refused(.stopFlag) }
                 try transaction.store.putConsents([consent.stored(for: id, at: transaction.now)])
@@ -291,7 +306,9 @@ extension Vault {
             .consentWithdraw, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.consent, of: id) },
             { transaction -> ManagedOutcome<Void> in
-                guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
+                guard let stored = try transaction.store.contacts([id])[id] else {
+                    return .refused(.contactUnknown)
+                }
                 guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
                 let consents = try transaction.store.consents(of: [id])[id] ?? []
                 guard var consent = consents.first(where: { $0.purpose == purpose }) else {
@@ -313,7 +330,9 @@ extension Vault {
             .stopSet, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.stop, of: id) },
             { transaction -> ManagedOutcome<Void> in
-                guard let stored = try transaction.store.contacts([id])[id] else { return .refused(.contactUnknown) }
+                guard let stored = try transaction.store.contacts([id])[id] else {
+                    return .refused(.contactUnknown)
+                }
                 guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
                 try transaction.store.putStanding(
                     id, state: stored.state, stopped: stored.stopped ?? transaction.now)
@@ -401,15 +420,19 @@ private struct PreparedContact: Sendable {
         return replaced
     }
 
-    func consents(at now: Timestamp) -> [StoredConsent] { intakes.map { $0.stored(for: contact.id, at: now) } }
+    func consents(at now: Timestamp) -> [StoredConsent] {
+        intakes.map { $0.stored(for: contact.id, at: now) }
+    }
 
     private func copy(
         of contact: StoredContact, created: Timestamp, updated: Timestamp, disclosureKey: [UInt8]? = nil
     ) -> StoredContact {
         StoredContact(
-            id: contact.id, borrower: contact.borrower, portfolio: contact.portfolio, attributes: contact.attributes,
+            id: contact.id, borrower: contact.borrower, portfolio: contact.portfolio,
+            attributes: contact.attributes,
             generation: contact.generation, sealed: contact.sealed,
-            disclosureKey: disclosureKey ?? contact.disclosureKey, phoneIndexVersion: contact.phoneIndexVersion,
+            disclosureKey: disclosureKey ?? contact.disclosureKey,
+            phoneIndexVersion: contact.phoneIndexVersion,
             phoneIndex: contact.phoneIndex, state: contact.state, stopped: contact.stopped, created: created,
             updated: updated)
     }
@@ -418,7 +441,8 @@ private struct PreparedContact: Sendable {
 extension ConsentIntake {
     fileprivate func stored(for contact: ContactID, at now: Timestamp) -> StoredConsent {
         StoredConsent(
-            contact: contact, purpose: purpose, notice: notice, evidence: evidence, given: now, expires: expires,
+            contact: contact, purpose: purpose, notice: notice, evidence: evidence, given: now,
+            expires: expires,
             withdrawn: nil)
     }
 }
@@ -437,7 +461,9 @@ extension ManagedTransaction {
     }
 
     /// Stores a new contact with its consents and one entry.
-    fileprivate mutating func store(_ contact: StoredContact, _ consents: [StoredConsent]) throws -> EntryReceipt {
+    fileprivate mutating func store(
+        _ contact: StoredContact, _ consents: [StoredConsent]
+    ) throws -> EntryReceipt {
         try store.insertContacts([contact])
         if !consents.isEmpty { try store.putConsents(consents) }
         return try log(.contactCreate, about: contact) { $0.count = UInt64(consents.count) }

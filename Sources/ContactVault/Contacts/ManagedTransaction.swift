@@ -117,7 +117,8 @@ extension Vault {
             let writer = try LogWriter(
                 store, contacts: contacts, keyring: keyring, source: state.instance, random: random)
             var transaction = ManagedTransaction(
-                store: store, state: state, keyring: keyring, client: client, template: template, writer: writer)
+                store: store, state: state, keyring: keyring, client: client, template: template,
+                writer: writer)
             let outcome = try refusal.map { .refused($0) } ?? body(&transaction)
             if let reason = outcome.reason {
                 // Whatever the body meant to log did not happen.
@@ -142,7 +143,8 @@ extension Vault {
     }
 
     private static func refusal(
-        of access: VerifiedAccess, client: RegisteredClient?, in store: any VaultTransaction, spendsProof: Bool,
+        of access: VerifiedAccess, client: RegisteredClient?, in store: any VaultTransaction,
+        spendsProof: Bool,
         covers: (VerifiedAccess) throws(TokenError) -> Void
     ) throws -> DenialCode? {
         if spendsProof {

@@ -6,6 +6,7 @@
 public import ContactModel
 import Foundation
 public import StrictEncoding
+import Synchronization
 public import VaultCrypto
 
 /// What is taken in with a contact besides the personal fields.
@@ -79,7 +80,8 @@ public struct ContactAttributes: Hashable, Sendable {
             }),
             let source = object["source"]?.stringValue.flatMap({ Source(rawValue: $0) }),
             let retainUntil = object["retain_until"]?.stringValue,
-            let verification = object["verification"]?.stringValue.flatMap({ VerificationState(rawValue: $0) })
+            let verification = object["verification"]?.stringValue.flatMap({ VerificationState(rawValue: $0) }
+            )
         else { return nil }
         self.borrower = borrower
         self.portfolio = portfolio
@@ -139,20 +141,23 @@ public struct ContactIntake: ~Copyable, Sendable {
 
     /// Relations that are accepted. A closed list, because free text here has held debts and addresses.
     public static let relations: Set<String> = [
-        "spouse", "partner", "parent", "child", "sibling", "relative", "friend", "colleague", "neighbour", "other",
+        "spouse", "partner", "parent", "child", "sibling", "relative", "friend", "colleague", "neighbour",
+        "other",
     ]
 
     /// Members that callers of collection systems tend to send and the vault refuses to hold.
     private static let refusedMembers: [String: StaticString] = [
         "amount": "amount", "balance": "balance", "debt": "debt", "debt_amount": "debt_amount",
-        "overdue_days": "overdue_days", "due_date": "due_date", "id_card": "id_card", "id_number": "id_number",
+        "overdue_days": "overdue_days", "due_date": "due_date", "id_card": "id_card",
+        "id_number": "id_number",
         "identity_number": "identity_number", "address": "address", "address_book": "address_book",
         "contacts": "contacts", "note": "note", "notes": "notes", "comment": "comment", "remark": "remark",
         "birth_date": "birth_date", "employer": "employer", "email": "email",
     ]
 
     private static let members: Set<String> = [
-        "borrower", "portfolio", "phone", "region", "name", "relation", "language", "time_zone", "channels", "adult",
+        "borrower", "portfolio", "phone", "region", "name", "relation", "language", "time_zone", "channels",
+        "adult",
         "source", "retain_until", "consents", "preferred_window", "verification", "borrower_phone",
     ]
 
@@ -183,7 +188,9 @@ public struct ContactIntake: ~Copyable, Sendable {
         let consents = try Self.consents(object["consents"], allowed: withConsents)
         var region: String?
         if let value = object["region"] {
-            guard let text = value.stringValue else { throw IntakeFault(field: "region", problem: .malformed) }
+            guard let text = value.stringValue else {
+                throw IntakeFault(field: "region", problem: .malformed)
+            }
             region = text
         }
         let phone = try PhoneNumberIntake.normalize(try Self.text(object, "phone"), region: region)
@@ -215,7 +222,8 @@ public struct ContactIntake: ~Copyable, Sendable {
         return text
     }
 
-    private static func reference(_ object: JSONObject, _ key: StaticString) throws(IntakeFault) -> Reference {
+    private static func reference(_ object: JSONObject, _ key: StaticString) throws(IntakeFault) -> Reference
+    {
         guard let reference = Reference(try text(object, key)) else {
             throw IntakeFault(field: key, problem: .malformed)
         }
@@ -274,7 +282,9 @@ public struct ContactIntake: ~Copyable, Sendable {
     private static func relation(_ object: JSONObject) throws(IntakeFault) -> SecretBytes? {
         guard object["relation"] != nil else { return nil }
         let relation = try text(object, "relation")
-        guard relations.contains(relation) else { throw IntakeFault(field: "relation", problem: .notAccepted) }
+        guard relations.contains(relation) else {
+            throw IntakeFault(field: "relation", problem: .notAccepted)
+        }
         return SecretBytes(copying: Array(relation.utf8))
     }
 
@@ -289,7 +299,9 @@ public struct ContactIntake: ~Copyable, Sendable {
                 throw IntakeFault(field: "name", problem: .notAccepted)
             default: break
             }
-            guard scalar != "@", scalar != "/" else { throw IntakeFault(field: "name", problem: .notAccepted) }
+            guard scalar != "@", scalar != "/" else {
+                throw IntakeFault(field: "name", problem: .notAccepted)
+            }
         }
         return SecretBytes(copying: Array(name.utf8))
     }
@@ -338,7 +350,8 @@ public struct ContactIntake: ~Copyable, Sendable {
     private static func window(_ value: JSONValue?) throws(IntakeFault) -> Range<Int>? {
         guard let value else { return nil }
         guard let object = value.objectValue, Set(object.keys) == ["from", "to"],
-            let from = object["from"]?.stringValue.flatMap(minutes), let to = object["to"]?.stringValue.flatMap(minutes),
+            let from = object["from"]?.stringValue.flatMap(minutes),
+            let to = object["to"]?.stringValue.flatMap(minutes),
             from < to
         else { throw IntakeFault(field: "preferred_window", problem: .malformed) }
         return from..<to
@@ -409,7 +422,9 @@ extension ConsentIntake {
         switch members["expires"] {
         case nil: expires = nil
         case .string(let text)?:
-            guard let time = Timestamp(text) else { throw IntakeFault(field: "consents", problem: .malformed) }
+            guard let time = Timestamp(text) else {
+                throw IntakeFault(field: "consents", problem: .malformed)
+            }
             expires = time
         default: throw IntakeFault(field: "consents", problem: .malformed)
         }
@@ -421,5 +436,25 @@ extension ConsentIntake {
         let body = text.dropFirst(7)
         let bytes = body.utf8.count == 64 ? Hex.decode(body) : Base64URL.decode(body)
         return bytes?.count == 32 ? bytes : nil
+    }
+}
+
+/// Attributes by their stored bytes, parsed once: they are read for every release and change seldom.
+///
+/// A hit needs the very bytes that were parsed. By contact and generation alone, a row that was changed for a moment could
+/// decide for the row that is opened.
+final class AttributeCache: Sendable {
+    private static let limit = 20_000
+    private let parsed = Mutex<[ContactID: (bytes: [UInt8], attributes: ContactAttributes)]>([:])
+
+    /// The attributes in these bytes; `nil` if they do not parse.
+    func attributes(of contact: ContactID, in bytes: [UInt8]) -> ContactAttributes? {
+        if let known = parsed.withLock({ $0[contact] }), known.bytes == bytes { return known.attributes }
+        guard let attributes = ContactAttributes(canonicalBytes: bytes) else { return nil }
+        parsed.withLock { parsed in
+            if parsed.count >= Self.limit { parsed.removeAll(keepingCapacity: true) }
+            parsed[contact] = (bytes, attributes)
+        }
+        return attributes
     }
 }

@@ -39,9 +39,11 @@ final class CheckpointPublisher: Sendable {
             // A log that is shorter than what was signed has no proof to make; the signer names that fault.
             let proof =
                 last.size <= head.size
-                ? try MerkleProver(StoredHashes(reader: reader)).consistency(from: last.size, to: head.size) : []
+                ? try MerkleProver(StoredHashes(reader: reader)).consistency(from: last.size, to: head.size)
+                : []
             note = try signer.sign(
-                next, after: Checkpoint(origin: signer.origin, size: last.size, root: last.root), consistency: proof)
+                next, after: Checkpoint(origin: signer.origin, size: last.size, root: last.root),
+                consistency: proof)
         } else {
             note = try signer.sign(next, after: nil)
         }
@@ -61,8 +63,10 @@ extension Vault {
         let checkpoints = checkpoints
         do {
             let signed = try await store.transaction { transaction -> StoredCheckpoint? in
-                guard let signed = try checkpoints.sign(
-                    try transaction.logHead(), in: transaction, now: transaction.now) else {
+                guard
+                    let signed = try checkpoints.sign(
+                        try transaction.logHead(), in: transaction, now: transaction.now)
+                else {
                     return nil
                 }
                 // Another call may have stored this size and not yet said so.

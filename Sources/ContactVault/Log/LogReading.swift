@@ -39,7 +39,9 @@ extension Vault {
         }
         // The disclosure keys of the contacts that these entries are about.
         let contacts = Set(sealed.values.compactMap(\.contact))
-        let keys = try await reading { reader in try reader.contacts(Array(contacts)).mapValues { $0.disclosureKey } }
+        let keys = try await reading { reader in
+            try reader.contacts(Array(contacts)).mapValues { $0.disclosureKey }
+        }
         return try leaves.enumerated().compactMap { offset, leaf in
             let index = cut.lowerBound + UInt64(offset)
             let entry = try LogEntry(decoding: leaf)
@@ -77,11 +79,14 @@ extension Vault {
             covers: { access throws(TokenError) in _ = try access.accessLog(.prove) },
             { transaction -> ManagedOutcome<EntryReceipt> in
                 let leaf = try transaction.store.logLeaf(index)
-                guard caller.mayRead(try LogEntry(decoding: leaf).time) else { return .refused(.insufficientScope) }
+                guard caller.mayRead(try LogEntry(decoding: leaf).time) else {
+                    return .refused(.insufficientScope)
+                }
                 return .done(try transaction.log(.logProve, about: nil))
             })
         return try await reading { reader in
-            let hashes = try MerkleProver(StoredHashes(reader: reader)).inclusion(of: index, in: checkpoint.size)
+            let hashes = try MerkleProver(StoredHashes(reader: reader)).inclusion(
+                of: index, in: checkpoint.size)
             let leaf = try reader.logLeaf(index)
             let note = try SignedNote(parsing: Array(checkpoint.note.utf8))
             return (try LogProofFile(index: index, hashes: hashes, note: note), leaf)
@@ -115,7 +120,9 @@ extension Vault {
 extension Caller {
     /// Whether an entry of this moment lies in the time range of the token; the operator has no bounds.
     fileprivate func mayRead(_ time: Timestamp) -> Bool {
-        guard case .client(let access) = self, case .accessLog(let details) = access.details else { return true }
+        guard case .client(let access) = self, case .accessLog(let details) = access.details else {
+            return true
+        }
         if let from = details.from, time < from { return false }
         if let to = details.to, time >= to { return false }
         return true
@@ -125,7 +132,9 @@ extension Caller {
 extension VaultReader {
     /// The leaf of an entry that must be there.
     fileprivate func logLeaf(_ index: UInt64) throws -> [UInt8] {
-        guard let leaf = try logLeaves(index..<index + 1).first else { throw StoreError.corrupt("log_entries") }
+        guard let leaf = try logLeaves(index..<index + 1).first else {
+            throw StoreError.corrupt("log_entries")
+        }
         return leaf
     }
 }
@@ -142,7 +151,9 @@ struct StoredHashes: HashSource {
         if let stored = try reader.tiles(level: level, tile..<tile + 1).first {
             return try range.map { index in
                 let offset = Int(index - tile * width) * MerkleTree.hashBytes
-                guard offset + MerkleTree.hashBytes <= stored.hashes.count else { throw LogError.hashesIncomplete }
+                guard offset + MerkleTree.hashBytes <= stored.hashes.count else {
+                    throw LogError.hashesIncomplete
+                }
                 return Array(stored.hashes[offset..<offset + MerkleTree.hashBytes])
             }
         }

@@ -4,6 +4,7 @@ import AccessLog
 import ContactModel
 import EnvelopeEncryption
 import StrictEncoding
+import Synchronization
 import VaultCrypto
 
 /// Collects the entries of one transaction.
@@ -32,7 +33,8 @@ struct LogWriter {
         random: any RandomSource
     ) throws {
         let head = try transaction.logHead()
-        guard transaction.now.milliseconds >= head.lastTime.milliseconds - Limits.clockRegressionMilliseconds else {
+        guard transaction.now.milliseconds >= head.lastTime.milliseconds - Limits.clockRegressionMilliseconds
+        else {
             throw VaultError.clockWentBack
         }
         guard let frontier = Frontier(size: head.size, bytes: head.frontier) else {
@@ -40,7 +42,7 @@ struct LogWriter {
         }
         self.keyring = keyring
         self.source = source
-        self.random = random
+        self.random = BufferedRandom(random)
         self.frontier = frontier
         first = head.size
         time = max(transaction.now, head.lastTime)
@@ -89,7 +91,8 @@ struct LogWriter {
         let head = LogHead(size: frontier.size, frontier: frontier.bytes, lastTime: time)
         try transaction.append(
             LogBatch(
-                first: first, leaves: leaves, disclosures: disclosures, tiles: try completedTiles(transaction),
+                first: first, leaves: leaves, disclosures: disclosures,
+                tiles: try completedTiles(transaction),
                 head: head))
         if !sequences.isEmpty { try transaction.putSequences(sequences) }
     }
@@ -99,10 +102,12 @@ struct LogWriter {
     private func completedTiles(_ transaction: any VaultTransaction) throws -> [StoredTile] {
         var tiles: [StoredTile] = []
         for id in Tile.completed(growingFrom: first, to: frontier.size) {
-            let hashes = try id.level == 0 ? leafHashes(of: id, transaction) : roots(below: id, tiles, transaction)
+            let hashes =
+                try id.level == 0 ? leafHashes(of: id, transaction) : roots(below: id, tiles, transaction)
             tiles.append(
                 StoredTile(
-                    level: id.level, index: id.index, hashes: hashes.flatMap(\.self), root: try Tile.root(of: hashes)))
+                    level: id.level, index: id.index, hashes: hashes.flatMap(\.self),
+                    root: try Tile.root(of: hashes)))
         }
         return tiles
     }
@@ -125,4 +130,30 @@ struct LogWriter {
         guard roots.count == Tile.width else { throw StoreError.corrupt("log_tiles") }
         return roots
     }
+}
+
+/// Draws public random bytes by the kilobyte: an entry needs three small draws, and each is a lock in OpenSSL. Made for one
+/// transaction and thrown away with it; bytes are given out once.
+private final class BufferedRandom: RandomSource {
+    private static let drawn = 1024
+
+    private let source: any RandomSource
+    private let buffer = Mutex<ArraySlice<UInt8>>([])
+
+    init(_ source: any RandomSource) { self.source = source }
+
+    func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
+        guard count <= Self.drawn / 4 else { return try source.bytes(count) }
+        let taken = buffer.withLock { buffer -> [UInt8]? in
+            guard buffer.count >= count else { return nil }
+            defer { buffer = buffer.dropFirst(count) }
+            return Array(buffer.prefix(count))
+        }
+        if let taken { return taken }
+        let fresh = try source.bytes(Self.drawn)
+        buffer.withLock { $0 = fresh[count...] }
+        return Array(fresh[..<count])
+    }
+
+    func secret(_ count: Int) throws(CryptoError) -> SecretBytes { try source.secret(count) }
 }

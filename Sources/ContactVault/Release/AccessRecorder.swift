@@ -195,7 +195,8 @@ final class AccessRecorder: Sendable {
         let keyring = state.keyring
         let policy = state.policy
         var writer = try LogWriter(
-            transaction, contacts: attempts.map(\.contact), keyring: keyring, source: state.instance, random: random)
+            transaction, contacts: attempts.map(\.contact), keyring: keyring, source: state.instance,
+            random: random)
         let now = writer.time
         var batch = try BatchFacts(attempts, in: transaction, state: state, now: now)
 
@@ -249,7 +250,8 @@ final class AccessRecorder: Sendable {
                     DecidedAttempt(
                         .permitted(
                             PendingRelease(
-                                id: id, contact: contact, action: attempt.action, receipt: receipt, uses: uses,
+                                id: id, contact: contact, action: attempt.action, receipt: receipt,
+                                uses: uses,
                                 maximumUses: details.maximumUses, expires: access.token.claims.expires,
                                 isRedelivered: earlier != nil, draft: draft, permit: permit))))
             }
@@ -262,6 +264,7 @@ final class AccessRecorder: Sendable {
 
 /// What one batch needs to know, read at once, and what it changes, written at once.
 private struct BatchFacts {
+    let attributes: AttributeCache
     let isFreshProof: [Bool]
     let contacts: [ContactID: StoredContact]
     let clients: [Reference: RegisteredClient]
@@ -279,6 +282,7 @@ private struct BatchFacts {
     init(
         _ attempts: [ReleaseAttempt], in transaction: any VaultTransaction, state: VaultState, now: Timestamp
     ) throws {
+        attributes = state.attributes
         isFreshProof = try transaction.insertProofs(
             attempts.map { ProofUse(digest: $0.access.proofIdentifier, expires: $0.access.proofExpires) })
         contacts = try transaction.contacts(attempts.map(\.contact))
@@ -302,17 +306,21 @@ private struct BatchFacts {
         }
     }
 
-    func useKey(_ access: VerifiedAccess, _ contact: ContactID) -> TokenUseKey { Self.useKey(access, contact) }
+    func useKey(_ access: VerifiedAccess, _ contact: ContactID) -> TokenUseKey {
+        Self.useKey(access, contact)
+    }
 
     func deliveryKey(_ attempt: ReleaseAttempt) -> DeliveryKey { Self.deliveryKey(attempt) }
 
     private static func useKey(_ access: VerifiedAccess, _ contact: ContactID) -> TokenUseKey {
-        TokenUseKey(token: access.token.identifierHash, contact: contact, expires: access.token.claims.expires)
+        TokenUseKey(
+            token: access.token.identifierHash, contact: contact, expires: access.token.claims.expires)
     }
 
     private static func deliveryKey(_ attempt: ReleaseAttempt) -> DeliveryKey {
         DeliveryKey(
-            token: attempt.access.token.identifierHash, request: attempt.requestID.text, contact: attempt.contact,
+            token: attempt.access.token.identifierHash, request: attempt.requestID.text,
+            contact: attempt.contact,
             expires: attempt.access.token.claims.expires)
     }
 
@@ -333,7 +341,9 @@ private struct BatchFacts {
 
         // A retry of the same request is answered again for a short while: the caller may never have seen the answer.
         var earlier = deliveries[deliveryKey(attempt)]
-        if let delivery = earlier, now >= delivery.time.adding(seconds: Limits.redeliverySeconds) { earlier = nil }
+        if let delivery = earlier, now >= delivery.time.adding(seconds: Limits.redeliverySeconds) {
+            earlier = nil
+        }
         if earlier == nil {
             let used = uses[useKey(attempt.access, attempt.contact), default: 0]
             guard used < details.maximumUses else { return .denied(.tokenSpent, client) }
@@ -341,7 +351,7 @@ private struct BatchFacts {
 
         let request = ReleaseRequest(details, contact: attempt.contact, tenant: tenant, client: client)
         let facts = contacts[attempt.contact].flatMap {
-            ContactFacts($0, consents: consents[attempt.contact] ?? [])
+            ContactFacts($0, consents: consents[attempt.contact] ?? [], cache: attributes)
         }
         switch policy.decide(request, facts: facts, at: now) {
         case .permit(let permit): return .permitted(permit, details, client, earlier: earlier)
@@ -399,12 +409,15 @@ extension ContactFacts {
     ///
     /// The portfolio is that of the attributes, which are sealed into the record. The column beside them is not, and
     /// whoever changed it alone would let a client in.
-    fileprivate init?(_ stored: StoredContact, consents: [StoredConsent]) {
-        guard let attributes = ContactAttributes(canonicalBytes: stored.attributes) else { return nil }
+    fileprivate init?(_ stored: StoredContact, consents: [StoredConsent], cache: AttributeCache) {
+        guard let attributes = cache.attributes(of: stored.id, in: stored.attributes) else { return nil }
         self.init(
-            contact: stored.id, state: stored.state, stopFlag: stored.stopped != nil, generation: stored.generation,
-            portfolio: attributes.portfolio, consents: consents.map {
-                ConsentFact(purpose: $0.purpose, given: $0.given, expires: $0.expires, withdrawn: $0.withdrawn)
+            contact: stored.id, state: stored.state, stopFlag: stored.stopped != nil,
+            generation: stored.generation,
+            portfolio: attributes.portfolio,
+            consents: consents.map {
+                ConsentFact(
+                    purpose: $0.purpose, given: $0.given, expires: $0.expires, withdrawn: $0.withdrawn)
             }, verification: attributes.verification,
             verifiedAt: attributes.verified, timeZones: attributes.timeZones)
     }

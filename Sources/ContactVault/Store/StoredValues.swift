@@ -171,7 +171,8 @@ public struct StoredContact: Hashable, Sendable {
     /// A contact.
     public init(
         id: ContactID, borrower: Reference, portfolio: Reference, attributes: [UInt8], generation: UInt64,
-        sealed: [UInt8], disclosureKey: [UInt8], phoneIndexVersion: UInt32, phoneIndex: [UInt8], state: RecordState,
+        sealed: [UInt8], disclosureKey: [UInt8], phoneIndexVersion: UInt32, phoneIndex: [UInt8],
+        state: RecordState,
         stopped: Timestamp?, created: Timestamp, updated: Timestamp
     ) {
         self.id = id
@@ -262,6 +263,12 @@ public struct TokenUseKey: Hashable, Sendable {
     /// When the token expires: the row may be forgotten then.
     public let expires: Timestamp
 
+    /// By parts that are digests or random.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(token.prefix8)
+        hasher.combine(contact)
+    }
+
     /// A key.
     public init(token: [UInt8], contact: ContactID, expires: Timestamp) {
         self.token = token
@@ -280,6 +287,12 @@ public struct DeliveryKey: Hashable, Sendable {
     public let contact: ContactID
     /// When the token expires: the row may be forgotten then.
     public let expires: Timestamp
+
+    /// By parts that are digests or random, and the caller's word.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(token.prefix8)
+        hasher.combine(request)
+    }
 
     /// A key.
     public init(token: [UInt8], request: String, contact: ContactID, expires: Timestamp) {

@@ -20,7 +20,8 @@ public struct TokenRequest: Sendable {
 
     /// A request.
     public init(
-        assertion: [UInt8], clientID: String?, authorizationDetails: [UInt8], proof: [String], requestID: Reference
+        assertion: [UInt8], clientID: String?, authorizationDetails: [UInt8], proof: [String],
+        requestID: Reference
     ) {
         self.assertion = assertion
         self.clientID = clientID
@@ -45,7 +46,8 @@ extension Vault {
         do throws(TokenError) {
             (client, assertion) = try await authenticate(request, now: now)
             proof = try proofVerifier.verify(
-                headerValues: request.proof, method: "POST", path: Self.tokenPath, binding: .client(client), now: now)
+                headerValues: request.proof, method: "POST", path: Self.tokenPath, binding: .client(client),
+                now: now)
             details = try AuthorizationDetails.parse(parameter: request.authorizationDetails)
         } catch {
             unauthenticated.count(error)
@@ -69,7 +71,8 @@ extension Vault {
                 let contacts = draft.contact.map { [$0] } ?? []
                 draft.disclosureKey = try transaction.contacts(contacts).values.first?.disclosureKey
                 var writer = try LogWriter(
-                    transaction, contacts: contacts, keyring: state.keyring, source: state.instance, random: random)
+                    transaction, contacts: contacts, keyring: state.keyring, source: state.instance,
+                    random: random)
                 try writer.add(draft)
                 try writer.finish(transaction)
             }

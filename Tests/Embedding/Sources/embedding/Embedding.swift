@@ -16,23 +16,27 @@ struct Embedding {
     static let random = SystemRandom()
 
     static func main() async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("embedding-\(UUID().uuidString)")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "embedding-\(UUID().uuidString)")
         try FileManager.default.createDirectory(
             at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         defer { try? FileManager.default.removeItem(at: folder) }
 
         guard let tenant = TenantID(bytes: try random.bytes(16)), let name = Reference("embedding"),
-            let client = Reference("dialer-1"), let agency = Reference("acme"), let request = Reference("rq-1")
+            let client = Reference("dialer-1"), let agency = Reference("acme"),
+            let request = Reference("rq-1")
         else { throw Unexpected.value }
         let keyring = try Keyring.make(tenant: tenant, random: random, now: Vault.systemClock())
         let store = try SQLiteStore.open(path: folder.path + "/vault.sqlite", create: true)
         try await Vault.create(
-            in: store, keyring: keyring, issuer: issuer, policy: StarterPolicy.demonstrationPolicy, instance: name)
+            in: store, keyring: keyring, issuer: issuer, policy: StarterPolicy.demonstrationPolicy,
+            instance: name)
         let vault = try await Vault.open(store: store, keyring: keyring, instance: name)
 
         let key = PrivateJWK(try SigningKey(generating: .es256))
         try await vault.registerClient(
-            RegisteredClient(id: client, agency: agency, kind: .gateway, roles: [.collection], keys: [key.publicJWK]),
+            RegisteredClient(
+                id: client, agency: agency, kind: .gateway, roles: [.collection], keys: [key.publicJWK]),
             requestID: request)
         let contact = try await vault.storeContact(
             json: Array(sample.utf8), as: .localOperator, requestID: request
@@ -62,7 +66,8 @@ struct Embedding {
     static func token(
         from vault: Vault, client: Reference, key: PrivateJWK, contact: ContactID, request: Reference
     ) async throws -> String {
-        guard let purpose = Purpose("relay.message"), let action = Action("dial"), let actor = Reference("u_1"),
+        guard let purpose = Purpose("relay.message"), let action = Action("dial"),
+            let actor = Reference("u_1"),
             let caseReference = Reference("cs_1")
         else { throw Unexpected.value }
         let details = AuthorizationDetails.contactAccess(
