@@ -15,6 +15,8 @@ public enum Limits {
     /// Connections that one listener holds open; others wait to be accepted. Far below the usual 1,024 descriptors of a
     /// process, so that the store always has some.
     public static let connections = 512
+    /// How long a request's body may take to come, seconds; an import is bounded by its connection's idle time instead.
+    public static let bodySeconds = 10
     /// All header fields of a request. A token and a proof need under 4 KiB.
     public static let headerBytes = 16 * 1024
 

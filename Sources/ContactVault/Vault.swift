@@ -72,6 +72,14 @@ public final class Vault: Sendable {
             applied.policyVersion = parsed.reference
             try writer.add(applied)
             try writer.finish(transaction)
+            // Signed at birth: from then on a log without a checkpoint is one whose checkpoints were taken away.
+            let publisher = try CheckpointPublisher(
+                origin: host + "/access-log", key: keyring.logSigningKey, last: nil)
+            if let first = try publisher.sign(
+                try transaction.logHead(), in: transaction, now: transaction.now)
+            {
+                try transaction.putCheckpoint(first)
+            }
         }
     }
 
@@ -93,6 +101,7 @@ public final class Vault: Sendable {
             }
             return (identity, policy, try reader.latestCheckpoint())
         }
+        guard last != nil else { throw VaultError.inconsistent("log_without_checkpoint") }
         guard identity.tenant == keyring.tenant else {
             throw VaultError.inconsistent("keyring_of_another_vault")
         }
@@ -263,6 +272,16 @@ extension VaultError {
         switch self {
         case .logUnavailable, .clockWentBack, .overloaded: false
         default: true
+        }
+    }
+
+    /// The code of an entry about this error.
+    var entryCode: EntryCode {
+        switch self {
+        case .recordUnreadable(let code): EntryCode(code) ?? "record_unreadable"
+        case .storeCorrupt: "store_corrupt"
+        case .cryptographyUnavailable: "cryptography_unavailable"
+        default: "internal"
         }
     }
 

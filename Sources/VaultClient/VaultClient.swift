@@ -73,6 +73,10 @@ public final class VaultClient: Sendable {
     /// The nonce that the vault sent last, for proofs that are made ahead of their requests.
     package var nonce: String? { lastNonce.withLock { $0 } }
 
+    // Forgetting to shut down is no reason to end somebody's process, which is what the HTTP library does then. A second
+    // shutdown changes nothing.
+    deinit { http.shutdown(queue: .global()) { _ in } }
+
     /// Closes all connections. Nothing may be called afterwards.
     /// - Throws: ``VaultClientError/connectionLost`` if one did not close cleanly; they are closed all the same.
     public func shutdown() async throws(VaultClientError) {

@@ -21,26 +21,24 @@ struct ContactImport: Sendable {
     func respond(to request: Request, as caller: Caller) async throws -> Response {
         var lines = NDJSONLines(request.body.makeAsyncIterator())
         let first = try await lines.next(Self.linesPerTransaction)
-        let firstResults = try await store(first, from: 1, as: caller, isFirst: true)
+        let firstResults = try await store(first, as: caller, isFirst: true)
         let rest = UncheckedLines(lines)
         return Response(
             status: .ok, headers: [.contentType: "application/x-ndjson"],
             body: ResponseBody { writer in
                 try await writer.write(ByteBuffer(bytes: firstResults))
                 var lines = rest.take()
-                var line = 1 + first.count
                 while true {
                     let batch = try await lines.next(Self.linesPerTransaction)
                     if batch.isEmpty { break }
                     do {
                         try await writer.write(
-                            ByteBuffer(bytes: try await store(batch, from: line, as: caller, isFirst: false)))
+                            ByteBuffer(bytes: try await store(batch, as: caller, isFirst: false)))
                     } catch {
                         // The status is long sent: a last line says where the import ended and that no more was stored.
-                        try await writer.write(ByteBuffer(bytes: try Self.ended(at: line)))
+                        try await writer.write(ByteBuffer(bytes: try Self.ended(at: batch[0].number)))
                         break
                     }
-                    line += batch.count
                 }
                 try await writer.finish(nil)
             })
@@ -54,43 +52,49 @@ struct ContactImport: Sendable {
     }
 
     private func store(
-        _ lines: [[UInt8]], from first: Int, as caller: Caller, isFirst: Bool
+        _ lines: [NumberedLine], as caller: Caller, isFirst: Bool
     ) async throws -> [UInt8] {
         let results = try await vault.importContacts(
-            lines, as: caller, requestID: requestID, isFirst: isFirst)
+            lines.map(\.bytes), as: caller, requestID: requestID, isFirst: isFirst)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         var bytes: [UInt8] = []
-        for (offset, result) in results.enumerated() {
-            bytes += Array(try encoder.encode(ImportLineBody(result, line: first + offset)))
+        for (line, result) in zip(lines, results) {
+            bytes += Array(try encoder.encode(ImportLineBody(result, line: line.number)))
             bytes.append(UInt8(ascii: "\n"))
         }
         return bytes
     }
 }
 
-/// Splits a body into lines. A line longer than its limit is cut there, which makes it malformed, and its rest is dropped.
+/// A line of an import with its number, from 1.
+struct NumberedLine: Sendable {
+    let number: Int
+    let bytes: [UInt8]
+}
+
+/// Splits a body into lines. A line longer than its limit is cut there, which makes it malformed, and its rest is
+/// dropped. Empty lines are counted and skipped.
 struct NDJSONLines<Chunks: AsyncIteratorProtocol> where Chunks.Element == ByteBuffer {
     private var chunks: Chunks
     private var partial: [UInt8] = []
-    private var complete: ArraySlice<[UInt8]> = []
+    private var complete: ArraySlice<NumberedLine> = []
+    private var number = 0
     private var isAtEnd = false
 
     init(_ chunks: Chunks) { self.chunks = chunks }
 
-    /// The next lines, at most `count`; none at the end. Empty lines are skipped.
-    mutating func next(_ count: Int) async throws -> [[UInt8]] {
+    /// The next lines, at most `count`; none at the end.
+    mutating func next(_ count: Int) async throws -> [NumberedLine] {
         while complete.count < count, !isAtEnd {
             guard let chunk = try await chunks.next() else {
                 isAtEnd = true
-                if !partial.isEmpty { complete.append(partial) }
+                endLine()
                 break
             }
             for byte in chunk.readableBytesView {
                 if byte == UInt8(ascii: "\n") {
-                    if partial.last == UInt8(ascii: "\r") { partial.removeLast() }
-                    if !partial.isEmpty { complete.append(partial) }
-                    partial.removeAll(keepingCapacity: true)
+                    endLine()
                 } else if partial.count <= Limits.importLineBytes {
                     partial.append(byte)
                 }
@@ -99,6 +103,13 @@ struct NDJSONLines<Chunks: AsyncIteratorProtocol> where Chunks.Element == ByteBu
         let lines = Array(complete.prefix(count))
         complete = complete.dropFirst(count)
         return lines
+    }
+
+    private mutating func endLine() {
+        number += 1
+        if partial.last == UInt8(ascii: "\r") { partial.removeLast() }
+        if !partial.isEmpty { complete.append(NumberedLine(number: number, bytes: partial)) }
+        partial.removeAll(keepingCapacity: true)
     }
 }
 

@@ -1,5 +1,6 @@
 // Storing, replacing and looking at contacts, and what they said.
 
+import AccessLog
 import ContactModel
 import ContactVault
 import HTTPTypes
@@ -16,7 +17,7 @@ struct ContactRoutes {
         router.post("/v1/contacts") { request, context in try await store(request, context) }
         router.post("/v1/contacts/import") { request, context in
             try await ContactImport(vault: vault, requestID: context.requestID).respond(
-                to: request, as: try request.verified(by: vault))
+                to: request, as: .client(try request.verified(by: vault)))
         }
         router.get("/v1/contacts/:contact") { request, context in try await view(request, context) }
         router.put("/v1/contacts/:contact") { request, context in try await replace(request, context) }
@@ -34,62 +35,68 @@ struct ContactRoutes {
         guard key.count <= 1, key.allSatisfy({ (1...255).contains($0.utf8.count) }) else {
             throw RequestFault.bodyMalformed
         }
-        // The token first: bodies of strangers are not read.
-        let caller = try request.verified(by: vault)
-        let stored = try await vault.storeContact(
-            json: try await request.bytes(upTo: Limits.requestBodyBytes), as: caller,
-            requestID: context.requestID,
-            idempotencyKey: key.first)
-        return try .json(StoredContactBody(stored), status: .created).tagged(stored.generation)
+        // The token first: nothing is kept of a stranger's body.
+        return try await request.answered(by: vault, as: .contactCreate, context) { caller in
+            let stored = try await vault.storeContact(
+                json: try await request.bytes(upTo: Limits.requestBodyBytes), as: caller,
+                requestID: context.requestID,
+                idempotencyKey: key.first)
+            return try .json(StoredContactBody(stored), status: .created).tagged(stored.generation)
+        }
     }
 
     private func view(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        let caller = try request.verified(by: vault)
-        guard let contact = context.contact else { throw RequestFault.pathMalformed }
-        let view = try await vault.contact(contact, as: caller, requestID: context.requestID)
-        return try .json(ContactBody(view)).tagged(view.generation)
+        try await request.answered(by: vault, as: .contactRead, context) { caller in
+            guard let contact = context.contact else { throw RequestFault.pathMalformed }
+            let view = try await vault.contact(contact, as: caller, requestID: context.requestID)
+            return try .json(ContactBody(view)).tagged(view.generation)
+        }
     }
 
     private func replace(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        let caller = try request.verified(by: vault)
-        guard let contact = context.contact else { throw RequestFault.pathMalformed }
-        guard let generation = request.ifMatch else { throw RequestFault.preconditionRequired }
-        let stored = try await vault.replaceContact(
-            contact, json: try await request.bytes(upTo: Limits.requestBodyBytes), expecting: generation,
-            as: caller,
-            requestID: context.requestID)
-        return try .json(StoredContactBody(stored)).tagged(stored.generation)
+        try await request.answered(by: vault, as: .contactUpdate, context) { caller in
+            guard let contact = context.contact else { throw RequestFault.pathMalformed }
+            guard let generation = request.ifMatch else { throw RequestFault.preconditionRequired }
+            let stored = try await vault.replaceContact(
+                contact, json: try await request.bytes(upTo: Limits.requestBodyBytes), expecting: generation,
+                as: caller,
+                requestID: context.requestID)
+            return try .json(StoredContactBody(stored)).tagged(stored.generation)
+        }
     }
 
     private func consent(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        let caller = try request.verified(by: vault)
-        guard let contact = context.contact,
-            let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
-        else { throw RequestFault.pathMalformed }
-        let body = try await request.bytes(upTo: Limits.requestBodyBytes)
-        guard let object = (try? JSONValue.parse(body))?.objectValue else { throw RequestFault.bodyMalformed }
-        let consent: ConsentIntake
-        do { consent = try ConsentIntake(purpose: purpose, members: object) } catch {
-            throw VaultError.intake(error)
+        try await request.answered(by: vault, as: .consentGive, context) { caller in
+            guard let contact = context.contact,
+                let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
+            else { throw RequestFault.pathMalformed }
+            let body = try await request.bytes(upTo: Limits.requestBodyBytes)
+            guard let object = (try? JSONValue.parse(body))?.objectValue else {
+                throw RequestFault.bodyMalformed
+            }
+            let consent = try ConsentIntake(purpose: purpose, members: object)
+            try await vault.giveConsent(consent, of: contact, as: caller, requestID: context.requestID)
+            return Response(status: .noContent)
         }
-        try await vault.giveConsent(consent, of: contact, as: caller, requestID: context.requestID)
-        return Response(status: .noContent)
     }
 
     private func withdraw(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        let caller = try request.verified(by: vault)
-        guard let contact = context.contact,
-            let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
-        else { throw RequestFault.pathMalformed }
-        try await vault.withdrawConsent(to: purpose, of: contact, as: caller, requestID: context.requestID)
-        return Response(status: .noContent)
+        try await request.answered(by: vault, as: .consentWithdraw, context) { caller in
+            guard let contact = context.contact,
+                let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
+            else { throw RequestFault.pathMalformed }
+            try await vault.withdrawConsent(
+                to: purpose, of: contact, as: caller, requestID: context.requestID)
+            return Response(status: .noContent)
+        }
     }
 
     private func stop(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        let caller = try request.verified(by: vault)
-        guard let contact = context.contact else { throw RequestFault.pathMalformed }
-        try await vault.stop(contact, as: caller, requestID: context.requestID)
-        return Response(status: .noContent)
+        try await request.answered(by: vault, as: .stopSet, context) { caller in
+            guard let contact = context.contact else { throw RequestFault.pathMalformed }
+            try await vault.stop(contact, as: caller, requestID: context.requestID)
+            return Response(status: .noContent)
+        }
     }
 }
 

@@ -26,17 +26,19 @@ struct LogRoutes {
             return .text(proof.map { Base64.encode($0) + "\n" }.joined())
         }
         router.get("/v1/log/entries/:index/proof") { request, context -> Response in
-            let caller = try request.verified(by: vault)
-            guard let index = context.parameters.get("index").flatMap({ UInt64($0) }) else {
-                throw RequestFault.pathMalformed
+            try await request.answered(by: vault, as: .logProve, context) { caller in
+                guard let index = context.parameters.get("index").flatMap({ UInt64($0) }) else {
+                    throw RequestFault.pathMalformed
+                }
+                return .text(
+                    try await vault.proof(of: index, as: caller, requestID: context.requestID).proof.text)
             }
-            return .text(
-                try await vault.proof(of: index, as: caller, requestID: context.requestID).proof.text)
         }
         router.get("/v1/log/entries") { request, context -> Response in
-            let caller = try request.verified(by: vault)
-            return try .json(
-                try await page(request.uri.queryParameters, as: caller, requestID: context.requestID))
+            try await request.answered(by: vault, as: .logRead, context) { caller in
+                try .json(
+                    try await page(request.uri.queryParameters, as: caller, requestID: context.requestID))
+            }
         }
     }
 

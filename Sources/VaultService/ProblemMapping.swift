@@ -48,6 +48,7 @@ struct ErrorReply {
 /// Faults of the request itself, found by the service before the vault is asked.
 enum RequestFault: Error {
     case bodyTooLarge
+    case bodyTooSlow
     case bodyMalformed
     case pathMalformed
     case preconditionRequired
@@ -75,6 +76,7 @@ extension ErrorReply {
         switch fault {
         case .bodyTooLarge:
             self.init(.contentTooLarge, "body-too-large", "The body is larger than is accepted here")
+        case .bodyTooSlow: self.init(.requestTimeout, "body-too-slow", "The body took too long to come")
         case .bodyMalformed:
             self.init(.badRequest, "body-malformed", "The body is not of the form that is expected here")
         case .pathMalformed: self.init(.notFound, "not-found", "There is nothing here")

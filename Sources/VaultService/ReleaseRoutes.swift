@@ -1,5 +1,6 @@
 // The release: `POST /v1/contacts/{contact}/actions/{action}`.
 
+import AccessLog
 import ContactModel
 import ContactVault
 import HTTPTypes
@@ -21,10 +22,13 @@ struct ReleaseRoutes {
     private func release(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
         // Nothing in the body could decide anything, so nothing is read from it.
         guard try await request.bytes(upTo: 2).isEmpty else { throw RequestFault.bodyMalformed }
-        let caller = try request.verified(by: vault)
-        guard case .client(let access) = caller, let contact = context.contact,
+        let access = try request.verified(by: vault)
+        guard let contact = context.contact,
             let action = context.parameters.get("action").flatMap({ Action($0) })
-        else { throw RequestFault.pathMalformed }
+        else {
+            try await vault.recordMalformed(.release, as: .client(access), requestID: context.requestID)
+            throw RequestFault.pathMalformed
+        }
         let release = try await vault.release(
             contact, to: action, access: access, requestID: context.requestID)
         return Response(

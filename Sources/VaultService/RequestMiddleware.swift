@@ -1,5 +1,7 @@
 // Around every route: the request id, errors as problems, and the fields that every reply has.
 
+import AccessLog
+import AccessToken
 import ContactModel
 import ContactVault
 import HTTPTypes
@@ -24,20 +26,16 @@ struct RequestMiddleware: RouterMiddleware {
             log.failure(
                 error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
         }
-        if response.status == .contentTooLarge {
-            // Nobody reads the rest of a body that was refused.
-            response.headers[.connection] = "close"
-        }
         response.headers[.requestID] = context.requestID.text
         response.headers[.cacheControl] = "no-store"
         return response
     }
 
     private static func requestID(_ request: Request) -> Reference {
-        // A run of digits may be somebody's number, and the id is written into the log in clear.
-        guard let text = request.headers[.requestID], let id = Reference(text),
-            text.utf8.contains(where: { (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) })
-        else { return RequestID.make() }
+        guard let text = request.headers[.requestID], let id = Reference(text), RequestID.isAcceptable(text)
+        else {
+            return RequestID.make()
+        }
         return id
     }
 }
@@ -52,11 +50,27 @@ extension Request {
         if let text = headers[.contentLength], let length = Int(text), length > limit {
             throw RequestFault.bodyTooLarge
         }
-        do {
-            let buffer = try await body.collect(upTo: limit)
-            return Array(buffer.readableBytesView)
-        } catch is NIOTooManyBytesError {
-            throw RequestFault.bodyTooLarge
+        // Most requests have no body, and waiting for the end of none costs a turn of the event loop.
+        if headers[.transferEncoding] == nil, (headers[.contentLength] ?? "0") == "0" { return [] }
+        let body = body
+        return try await withThrowingTaskGroup(of: [UInt8]?.self) { group in
+            group.addTask {
+                do {
+                    return Array(try await body.collect(upTo: limit).readableBytesView)
+                } catch is NIOTooManyBytesError {
+                    throw RequestFault.bodyTooLarge
+                }
+            }
+            // A body that drips in byte by byte would hold its connection for good.
+            group.addTask {
+                try await Task.sleep(for: .seconds(Limits.bodySeconds))
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let bytes = first else {
+                throw RequestFault.bodyTooSlow
+            }
+            return bytes
         }
     }
 
@@ -64,10 +78,27 @@ extension Request {
     var rawPath: String { String(head.path?.prefix { $0 != "?" } ?? "/") }
 
     /// Verifies the request's token and proof.
-    func verified(by vault: Vault) throws -> Caller {
-        .client(
-            try vault.verify(
-                authorization: values(of: .authorization), proof: values(of: .dpop), method: method.rawValue,
-                path: rawPath))
+    func verified(by vault: Vault) throws -> VerifiedAccess {
+        try vault.verify(
+            authorization: values(of: .authorization), proof: values(of: .dpop), method: method.rawValue,
+            path: rawPath)
+    }
+
+    /// Answers a request with good credentials. What turns out malformed after that has an entry too, and its proof is
+    /// spent: whoever saw the request go by cannot send it again with other contents.
+    func answered(
+        by vault: Vault, as kind: EntryKind, _ context: VaultRequestContext,
+        _ answer: (Caller) async throws -> Response
+    ) async throws -> Response {
+        let caller = Caller.client(try verified(by: vault))
+        do {
+            return try await answer(caller)
+        } catch let fault as RequestFault {
+            try await vault.recordMalformed(kind, as: caller, requestID: context.requestID)
+            throw fault
+        } catch let fault as IntakeFault {
+            try await vault.recordMalformed(kind, as: caller, requestID: context.requestID)
+            throw VaultError.intake(fault)
+        }
     }
 }

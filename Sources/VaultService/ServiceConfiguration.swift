@@ -145,8 +145,8 @@ public enum ServiceError: Error, Equatable, Sendable, CustomStringConvertible {
     case plainHTTPOutsideLoopback(String)
     /// A certificate or key file does not load; the payload is the path from the configuration.
     case tlsFile(String)
-    /// An address cannot be bound; the payload is the listener's name.
-    case bind(String)
+    /// An address cannot be bound.
+    case bind
 
     /// What to do.
     public var description: String {
@@ -155,8 +155,7 @@ public enum ServiceError: Error, Equatable, Sendable, CustomStringConvertible {
             "the \(name) listener is not on loopback and has no TLS: set \(name).tls.certificate and \(name).tls.key, "
                 + "or \(name).behind_tls_proxy: true if a proxy in front ends TLS"
         case .tlsFile(let path): "cannot load \(path): it must be a PEM file that this user can read"
-        case .bind(let name):
-            "cannot listen on the \(name) address: another process has it, or it is not ours"
+        case .bind: "an address cannot be bound: another process has it, or it is not this machine's"
         }
     }
 }

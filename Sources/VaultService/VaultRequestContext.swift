@@ -44,6 +44,19 @@ enum RequestID {
         return Reference(String(decoding: text, as: UTF8.self)) ?? fallback
     }
 
+    /// Whether an id of a caller's may be written into the log in clear. Seven digits in a row may be somebody's number;
+    /// a UUID has such runs by chance and is none.
+    static func isAcceptable(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        if bytes.count == 36, [8, 13, 18, 23].allSatisfy({ bytes[$0] == UInt8(ascii: "-") }) { return true }
+        var run = 0
+        for byte in bytes {
+            run = (0x30...0x39).contains(byte) ? run + 1 : 0
+            if run == 7 { return false }
+        }
+        return true
+    }
+
     private static let fallback: Reference = {
         guard let reference = Reference("request") else { preconditionFailure("a literal reference") }
         return reference

@@ -56,13 +56,25 @@ struct ContactsImport: AsyncParsableCommand {
         var refused = 0
         try await options.folder.withSession(passphrase) { session in
             while let batch = lines.next(1024) {
-                for result in try await session.importLines(batch.map(\.bytes), from: 1) {
+                let results = try await session.importLines(batch.map(\.bytes), from: 1)
+                for result in results {
                     // Results name lines by their place in the batch; a line that says the import ended may name any.
                     guard batch.indices.contains(result.line - 1) else {
                         throw CommandFailure("the service's answer names a line that was not sent")
                     }
+                    if result.field == "import" {
+                        throw CommandFailure(
+                            "the import ended: \(stored) were stored, nothing from line "
+                                + "\(batch[result.line - 1].number) on; import the rest when the vault can be written again"
+                        )
+                    }
                     if result.contact == nil { refused += 1 } else { stored += 1 }
                     try print(result, line: batch[result.line - 1].number)
+                }
+                guard results.count == batch.count else {
+                    throw CommandFailure(
+                        "the service answered \(results.count) of \(batch.count) lines that begin with line "
+                            + "\(batch[0].number): \(stored) were stored, the rest is not known to be")
                 }
             }
         }

@@ -59,24 +59,32 @@ struct InitCommand: AsyncParsableCommand {
                 atPath: folder.path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700]
             )
         }
-        // Made in a folder of its own inside and moved up at the end: a failure leaves nothing.
+        guard try Self.isOurs(folder.path) else {
+            throw CommandFailure(
+                "\(folder.path) belongs to another user: make the vault in a folder of your own")
+        }
+        // Made in a folder of its own inside and moved up at the end, the store last: without it there is no vault. A
+        // failure takes away what this command made, and nothing else.
         let staging = VaultFolder(path: folder.path + "/.new")
+        try manager.createDirectory(
+            atPath: staging.path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        var moved: [String] = []
         do {
-            try manager.createDirectory(
-                atPath: staging.path, withIntermediateDirectories: false,
-                attributes: [.posixPermissions: 0o700])
             try await make(in: staging)
-            for name in try manager.contentsOfDirectory(atPath: staging.path) {
+            let names = try manager.contentsOfDirectory(atPath: staging.path)
+            for name in names.filter({ !$0.hasPrefix("vault.sqlite") })
+                + names.filter({ $0.hasPrefix("vault.sqlite") })
+            {
                 try manager.moveItem(atPath: staging.path + "/" + name, toPath: folder.path + "/" + name)
+                moved.append(folder.path + "/" + name)
             }
-            try manager.removeItem(atPath: staging.path)
         } catch {
-            for name in try manager.contentsOfDirectory(atPath: folder.path) {
-                try? manager.removeItem(atPath: folder.path + "/" + name)
-            }
+            for path in moved + [staging.path] { try? manager.removeItem(atPath: path) }
             if !existed { try? manager.removeItem(atPath: folder.path) }
             throw error
         }
+        try? manager.removeItem(atPath: staging.path)
+        Self.sync(folder.path)
         Terminal.message("made a vault in \(folder.path) for \(issuer)")
         if development {
             Terminal.message(
@@ -86,6 +94,20 @@ struct InitCommand: AsyncParsableCommand {
                 """)
         }
         Terminal.result(try VaultFolder.read(folder.logKey).trimmingCharacters(in: .newlines))
+    }
+
+    private static func isOurs(_ path: String) throws -> Bool {
+        let attributes = try FileManager.default.attributesOfItem(
+            atPath: (path as NSString).resolvingSymlinksInPath)
+        return attributes[.ownerAccountID] as? Int == Int(geteuid())
+    }
+
+    /// Puts the folder's new names on the disk.
+    private static func sync(_ path: String) {
+        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        fsync(descriptor)
+        close(descriptor)
     }
 
     private func make(in folder: VaultFolder) async throws {

@@ -47,14 +47,16 @@ extension VaultFolder {
         _ passphrase: PassphraseOptions, _ body: (any OperatorSession) async throws -> Value
     ) async throws -> Value {
         let session = try await session(passphrase)
-        do {
-            let value = try await body(session)
-            try await session.close()
-            return value
-        } catch {
+        let value: Value
+        do { value = try await body(session) } catch {
             try? await session.close()
             throw error
         }
+        do { try await session.close() } catch {
+            // What was done is done and recorded; only the entry of the closing is missing.
+            Terminal.message("warning: closing the vault: \(ErrorText.describe(error))")
+        }
+        return value
     }
 }
 

@@ -55,16 +55,8 @@ struct ServeCommand: AsyncParsableCommand {
         logger.logLevel = level
         let server = VaultServer(
             vault: vault, configuration: configuration, operatorSocket: folder.operatorSocket, logger: logger)
-        do {
-            try await server.run { addresses in
-                Terminal.result("listening data=\(addresses.data) control=\(addresses.control)")
-            }
-        } catch let error as ServiceError {
-            throw error
-        } catch {
-            throw CommandFailure(
-                "the service stopped: an address cannot be bound, or a part of it failed (\(type(of: error)))"
-            )
+        try await server.run { addresses in
+            Terminal.result("listening data=\(addresses.data) control=\(addresses.control)")
         }
     }
 

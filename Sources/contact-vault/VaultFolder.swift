@@ -50,10 +50,11 @@ struct PassphraseOptions: ParsableArguments {
                 "the root key is sealed: give --passphrase-file, --passphrase-fd or the systemd credential "
                     + Self.credential)
         }
-        guard var passphrase = bytes, passphrase.count < Self.limit else {
+        guard var passphrase = bytes.take(), passphrase.count < Self.limit else {
             throw CommandFailure("the passphrase cannot be read, or is longer than 1,023 bytes")
         }
         if passphrase.last == 0x0A { passphrase.removeLast() }
+        if passphrase.last == 0x0D { passphrase.removeLast() }
         guard !passphrase.isEmpty else { throw CommandFailure("the passphrase is empty") }
         defer { passphrase.resetBytes(in: 0..<passphrase.count) }
         return SecretBytes(copying: passphrase)

@@ -152,7 +152,7 @@ struct FailureTests {
                 try await group.waitForAll()
             }
         }
-        #expect(try await fixture.verifyLog().checkpoints == 5)
+        #expect(try await fixture.verifyLog().checkpoints == 6)
     }
 
     @Test("a vault that cannot write its last entry gives the store's lock back all the same")

@@ -42,6 +42,20 @@ struct NeighbourTests {
         #expect(code == nil)
     }
 
+    @Test("a token for a field that the record does not have spends no use on an answer without it")
+    func fieldThatIsNotThere() async throws {
+        let fixture = try await VaultFixture.make(clock: FixedClock().reading)
+        let client = try await fixture.registerClient()
+        let contact = try await fixture.store(InventedContact.ouyang.with("name", nil))
+        let token = try await client.token(try client.details([contact], fields: [.name]))
+        let code = await denial { _ = try await client.release(contact, with: token) }
+        #expect(code == .fieldNotAllowed)
+        let both = try await client.release(contact, fields: [.name, .phone])
+        #expect(both.name == nil)
+        #expect(both.phone != nil)
+        #expect(try await fixture.newestEntry().fields == [.phone])
+    }
+
     @Test("a damaged row fails its own request and none of the others in the batch")
     func damagedRow() async throws {
         let fixture = try await VaultFixture.make(clock: FixedClock().reading)
@@ -70,6 +84,12 @@ struct NeighbourTests {
             }
         }
         #expect(failed == [contacts[3]])
+        // The one that could not be decided is in the log as an error, and its proof is spent.
+        let errors = try await fixture.entries(.release, .error)
+        #expect(errors.map { $0.reason?.text } == ["store_corrupt"])
+        // The one whose own key does not open is released, and its entry says why it has no place in the contact's count.
+        let marked = try await fixture.entries(.release, .permit).filter { $0.basis != nil }
+        #expect(marked.map { $0.basis?.text } == ["disclosure_key_unreadable"])
         try await fixture.verifyLog()
     }
 }

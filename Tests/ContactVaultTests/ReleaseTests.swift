@@ -210,6 +210,6 @@ struct ReleaseTests {
         #expect(await denial { _ = try await again.release(contact, with: tokens[0]) } == .tokenSpent)
         #expect(try await again.release(contact, with: tokens[1]).phone == "+8613800138000")
         let verified = try await reopened.verifyLog()
-        #expect(verified.checkpoints == 3)
+        #expect(verified.checkpoints == 4)
     }
 }

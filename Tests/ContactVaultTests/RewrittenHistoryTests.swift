@@ -104,6 +104,20 @@ struct RewrittenHistoryTests {
         }
     }
 
+    @Test("taking all checkpoints away does not get a rewritten log signed anew: the vault does not open")
+    func laundered() async throws {
+        let fixture = try await signedVault()
+        try await fixture.vault.close()
+        try fixture.tamper("DELETE FROM checkpoints")
+        try await rewrite(fixture, 2, "service.start", "service.stop")
+        guard
+            case .inconsistent("log_without_checkpoint") = await refusal({ _ = try await fixture.reopened() })
+        else {
+            Issue.record("a log without checkpoints was opened, and signed")
+            return
+        }
+    }
+
     @Test("a checkpoint row that the log's key did not sign keeps the vault from opening")
     func forgedCheckpoint() async throws {
         let fixture = try await signedVault()

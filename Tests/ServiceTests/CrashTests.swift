@@ -1,4 +1,5 @@
-// The process is killed under load, as a power cut would: what a client was told must be in the log afterwards.
+// The process is killed under load: what a client was told must be in the log afterwards. This shows the order of things,
+// not that they are on the disk: the kernel outlives the process. `SyncedCommitTests` is about the disk.
 
 import AccessLog
 import AccessToken

@@ -155,6 +155,26 @@ struct OperatorTests {
         }
     }
 
+    @Test("a clock behind the log is refused at start, in words that say what to do, and nothing is appended")
+    func clockBehind() throws {
+        let vault = try ServedVault()
+        let queue = try DatabaseQueue(path: vault.data + "/vault.sqlite")
+        let size = try queue.write { database in
+            // As if the log had been written by a clock that was an hour ahead.
+            try database.execute(sql: "UPDATE log_head SET last_time = last_time + 3600000")
+            return try Int.fetchOne(database, sql: "SELECT size FROM log_head")
+        }
+        try queue.close()
+        let outcome = try CommandLineProgram.run(["serve", "--data", vault.data])
+        #expect(outcome.code == 1)
+        #expect(outcome.messages.contains("set the clock right"), "\(outcome.messages)")
+        #expect(outcome.output.isEmpty)
+        let after = try DatabaseQueue(path: vault.data + "/vault.sqlite").read { database in
+            try Int.fetchOne(database, sql: "SELECT size FROM log_head")
+        }
+        #expect(after == size)
+    }
+
     @Test("a sealed vault opens by file, descriptor and systemd credential, and by no other passphrase")
     func sealed() throws {
         let folder = try TemporaryFolder()
@@ -183,7 +203,7 @@ struct OperatorTests {
                 ["serve", "--data", data, "--passphrase-fd", "0"], input: wrong)
             #expect(outcome.code == 1)
             #expect(outcome.messages.lowercased().contains("passphrase"), "\(outcome.messages)")
-            #expect(!outcome.messages.contains(wrong.trimmingCharacters(in: .whitespaces) + "\""))
+            #expect(wrong == " " || !outcome.messages.contains(wrong))
             #expect(outcome.output.isEmpty)
         }
         let none = try CommandLineProgram.run(["serve", "--data", data])

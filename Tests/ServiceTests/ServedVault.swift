@@ -119,7 +119,7 @@ final class ServedVault: @unchecked Sendable {
         return service.terminationStatus
     }
 
-    /// Kills the service as a power cut would.
+    /// Kills the service where it stands.
     func kill9() {
         guard let service else { return }
         kill(service.processIdentifier, SIGKILL)

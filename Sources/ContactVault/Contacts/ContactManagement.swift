@@ -1,6 +1,6 @@
 // Storing, replacing and looking at contacts, and what they themselves said: consent, withdrawal, stop.
 
-import AccessLog
+package import AccessLog
 import AccessToken
 public import ContactModel
 import EnvelopeEncryption
@@ -62,9 +62,9 @@ extension Vault {
     ) async throws -> StoredReceipt {
         let intake: ContactIntake
         do { intake = try ContactIntake(json: json) } catch {
-            return try await refuse(error, .contactCreate, as: caller, requestID: requestID) {
-                access throws(TokenError) in _ = try access.intake(.create)
-            }
+            return try await refuse(
+                .intake(error), "intake_refused", .contactCreate, as: caller, requestID: requestID
+            ) { access throws(TokenError) in _ = try access.intake(.create) }
         }
         let mask = intake.phone.mask
         let prepared = try prepare(intake)
@@ -76,18 +76,19 @@ extension Vault {
                 guard try access.intake(.create).portfolio == portfolio else { throw .insufficientScope }
             },
             { transaction -> ManagedOutcome<StoredReceipt> in
+                guard transaction.mayTouch(portfolio) else { return .refused(.portfolioNotRegistered) }
                 if let (key, digest) = idempotency, let earlier = try transaction.store.idempotentResult(key)
                 {
                     guard earlier.body.isEqualInConstantTime(to: digest) else {
                         return .failed(.idempotencyConflict, "idempotency_conflict")
                     }
                     let known = try transaction.store.contacts([earlier.contact])[earlier.contact]
+                    try transaction.log(.contactCreate, about: known) { $0.outcome = .redelivered }
                     return .done(
                         StoredReceipt(
                             contact: earlier.contact, generation: known?.generation ?? 1, mask: mask,
                             receipt: nil))
                 }
-                guard transaction.mayTouch(portfolio) else { return .refused(.portfolioNotRegistered) }
                 let contact = prepared.dated(transaction.now)
                 let receipt = try transaction.store(contact, prepared.consents(at: transaction.now))
                 if let (key, digest) = idempotency {
@@ -167,13 +168,16 @@ extension Vault {
         _ id: ContactID, json: [UInt8], expecting generation: UInt64, as caller: Caller, requestID: Reference
     ) async throws -> StoredReceipt {
         // The generation comes from a header: the largest must not overflow.
-        guard (1..<UInt64(Int64.max)).contains(generation) else { throw VaultError.generationMismatch }
+        guard (1..<UInt64(Int64.max)).contains(generation) else {
+            return try await refuse(
+                .generationMismatch, "generation_mismatch", .contactUpdate, as: caller, requestID: requestID
+            ) { access throws(TokenError) in try access.management(.update, of: id) }
+        }
         let intake: ContactIntake
-        guard generation < UInt64(Int64.max) else { throw VaultError.generationMismatch }
         do { intake = try ContactIntake(json: json, withConsents: false) } catch {
-            return try await refuse(error, .contactUpdate, as: caller, requestID: requestID) {
-                access throws(TokenError) in try access.management(.update, of: id)
-            }
+            return try await refuse(
+                .intake(error), "intake_refused", .contactUpdate, as: caller, requestID: requestID
+            ) { access throws(TokenError) in try access.management(.update, of: id) }
         }
         let mask = intake.phone.mask
         let prepared = try prepare(intake, as: id, generation: generation + 1)
@@ -222,6 +226,9 @@ extension Vault {
                     return .refused(.contactUnknown)
                 }
                 guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
+                guard ContactAttributes(canonicalBytes: stored.attributes) != nil else {
+                    return .failed(.storeCorrupt("contacts"), "store_corrupt")
+                }
                 let receipt = try transaction.log(.contactRead, about: stored) { draft in
                     draft.form = .mask
                     draft.fields = [.name, .phone]
@@ -343,14 +350,25 @@ extension Vault {
 
     // MARK: Preparing
 
-    /// Records that a contact was not acceptable. The request's proof is spent and the entry is there, so that a token
-    /// cannot be used to try one contact after another.
-    private func refuse(
-        _ fault: IntakeFault, _ kind: EntryKind, as caller: Caller, requestID: Reference,
+    /// Refuses a request whose credentials are good. Its proof is spent and the entry is there, so that a request that was
+    /// refused cannot be sent again with other contents.
+    private func refuse<Value: Sendable>(
+        _ error: VaultError, _ code: EntryCode, _ kind: EntryKind, as caller: Caller, requestID: Reference,
         covers: @escaping @Sendable (VerifiedAccess) throws(TokenError) -> Void
-    ) async throws -> StoredReceipt {
+    ) async throws -> Value {
         try await manage(kind, as: caller, requestID: requestID, covers: covers) {
-            _ -> ManagedOutcome<StoredReceipt> in .failed(.intake(fault), "intake_refused")
+            _ -> ManagedOutcome<Value> in .failed(error, code)
+        }
+    }
+
+    /// Records that a request with good credentials was malformed, and spends its proof.
+    package func recordMalformed(_ kind: EntryKind, as caller: Caller, requestID: Reference) async throws {
+        do {
+            let _: Void = try await refuse(
+                .notFound, "request_malformed", kind, as: caller, requestID: requestID,
+                covers: { _ throws(TokenError) in })
+        } catch VaultError.notFound {
+            // As it was meant.
         }
     }
 

@@ -99,9 +99,16 @@ extension Vault {
         }
     }
 
-    /// Writes to the store without changing it.
-    /// - Throws: ``VaultError/logUnavailable(_:)`` if releases could not be recorded now.
+    /// Does what every release begins and ends with, and changes nothing.
+    /// - Throws: ``VaultError/logUnavailable(_:)`` or ``VaultError/clockWentBack`` if releases could not be recorded now.
     public func probe() async throws {
-        try await storing { transaction in try transaction.probe() }
+        let state = state
+        let random = random
+        try await storing { transaction in
+            // What every release begins with: the clock and the head.
+            _ = try LogWriter(
+                transaction, contacts: [], keyring: state.keyring, source: state.instance, random: random)
+            try transaction.probe()
+        }
     }
 }

@@ -59,9 +59,8 @@ struct LogWriter {
             contact: draft.contact, caseReference: draft.caseReference, actor: draft.actor)
         let key: DisclosureKey
         var owner: ContactID?
-        // A damaged key must not keep an entry from being written: the general key seals then.
         if let contact = draft.contact, let wrapped = draft.disclosureKey,
-            let own = try? keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
+            let own = try ownKey(of: contact, wrapped: wrapped)
         {
             let next = sequences[contact, default: 0] + 1
             sequences[contact] = next
@@ -70,6 +69,8 @@ struct LogWriter {
             owner = contact
         } else {
             key = try keyring.generalDisclosureKey
+            // Without its own key the entry has no sequence number, and says why.
+            if draft.disclosureKey != nil { entry.basis = "disclosure_key_unreadable" }
         }
         let disclosed = try parts.disclosures(random: random)
         if !disclosed.isEmpty {
@@ -83,6 +84,18 @@ struct LogWriter {
         leaves.append(leaf)
         leafHashes.append(hash)
         return (EntryReceipt(index: index, leafHash: hash, time: time), id)
+    }
+
+    /// A contact's disclosure key; `nil` if it does not open: damage in one row must not keep an entry from being
+    /// written.
+    private func ownKey(of contact: ContactID, wrapped: [UInt8]) throws -> DisclosureKey? {
+        do {
+            return try keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
+        } catch EnvelopeError.unavailable {
+            throw EnvelopeError.unavailable
+        } catch {
+            return nil
+        }
     }
 
     /// Writes the batch. Nothing happens for a batch without entries.

@@ -1,8 +1,8 @@
 // Group commit: requests that arrive while one transaction is synced form the next batch.
 //
 // One transaction decides and records a whole batch: replay, uses, the client's and the contact's standing, the policy,
-// the entries, the new head. A permit leaves this file only after its entry is durable. Whatever goes wrong before that,
-// goes wrong for the whole batch, and nobody is released anything.
+// the entries, the new head. A permit leaves this file only after its entry is durable. If the store fails, it fails for the
+// whole batch and nobody is released anything; if one row is damaged, the batch falls apart and only that request fails.
 
 import AccessLog
 import AccessToken
@@ -182,7 +182,29 @@ final class AccessRecorder: Sendable {
                 for waiting in batch { await commit([waiting]) }
                 return
             }
+            if let waiting = batch.first, error.concernsOneRecord {
+                await recordFailure(waiting.attempt, error)
+            }
             for waiting in batch { waiting.continuation.resume(throwing: error) }
+        }
+    }
+
+    /// Spends the proof of an attempt that could not be decided and says so in the log, under the general key: the
+    /// contact's own row may be what is damaged.
+    private func recordFailure(_ attempt: ReleaseAttempt, _ error: VaultError) async {
+        let state = state
+        let random = random
+        _ = try? await store.transaction { transaction in
+            _ = try transaction.insertProofs([
+                ProofUse(digest: attempt.access.proofIdentifier, expires: attempt.access.proofExpires)
+            ])
+            var writer = try LogWriter(
+                transaction, contacts: [], keyring: state.keyring, source: state.instance, random: random)
+            var draft = EntryDraft(releasing: attempt)
+            draft.outcome = .error
+            draft.reason = error.entryCode
+            try writer.add(draft)
+            try writer.finish(transaction)
         }
     }
 
@@ -222,6 +244,15 @@ final class AccessRecorder: Sendable {
                 // A record may lack a name or a relation; what leaves, and what the entry says, is what there is.
                 let record = try? SealedRecord(parsing: contact.sealed)
                 let held = wide.fields.filter { record?.holds($0) ?? true }
+                guard !held.isEmpty else {
+                    // A use is not spent on an answer without a field.
+                    draft.outcome = .deny
+                    draft.reason = EntryCode(.fieldNotAllowed)
+                    draft.agency = client.agency
+                    try writer.add(draft)
+                    decided.append(DecidedAttempt(.denied(.fieldNotAllowed)))
+                    continue
+                }
                 let permit = wide.narrowed(to: held)
                 let useKey = batch.useKey(access, attempt.contact)
                 // A repetition is the use that it repeats.
