@@ -13,7 +13,10 @@ import VaultCrypto
 public enum EntryKind: String, CaseIterable, Sendable {
     // Releases and what came of them.
     case release
+    /// Numbers compared with the stop list.
+    case match
     case releaseOutcome = "release.outcome"
+    case outcomeRead = "outcome.read"
 
     // Contacts.
     case contactCreate = "contact.create"
@@ -25,6 +28,14 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case stopSet = "stop.set"
     case stopClear = "stop.clear"
     case suppression
+    case authorisationGive = "authorisation.give"
+    case authorisationWithdraw = "authorisation.withdraw"
+    case referenceRecord = "reference.record"
+
+    // What people must look at.
+    case emergencyAlert = "emergency.alert"
+    case reviewRead = "review.read"
+    case reviewClose = "review.close"
 
     // Clients and tokens.
     case clientAdd = "client.add"
@@ -44,6 +55,12 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case keyDestroy = "key.destroy"
     case keyCompromise = "key.compromise"
     case policyApply = "policy.apply"
+    case policyPropose = "policy.propose"
+    case policyRead = "policy.read"
+    case policyExplain = "policy.explain"
+    case policySimulate = "policy.simulate"
+    case approvalRequest = "approval.request"
+    case approvalRead = "approval.read"
     case approvalGive = "approval.give"
 
     // The log and the service themselves.

@@ -115,6 +115,29 @@ extension VerifiedAccess {
         return intake
     }
 
+    /// The details, if this access may put a number on the stop list.
+    /// - Throws: ``TokenError/insufficientScope``.
+    @discardableResult
+    public func suppression() throws(TokenError) -> ContactManagementDetails {
+        try management(.suppress, of: nil)
+    }
+
+    /// Nothing, if this access is for a contact whose release an outcome is reported of.
+    /// - Throws: ``TokenError/insufficientScope``.
+    public func outcome(of contact: ContactID?) throws(TokenError) {
+        guard case .contactAccess(let access) = details, let contact, access.contacts.contains(contact) else {
+            throw .insufficientScope
+        }
+    }
+
+    /// Nothing, if this access may do an operation on keys or policy.
+    /// - Throws: ``TokenError/insufficientScope``.
+    public func keyManagement(_ operation: KeyManagementDetails.Operation) throws(TokenError) {
+        guard case .keyManagement(let details) = details, details.operation == operation else {
+            throw .insufficientScope
+        }
+    }
+
     /// The details, if the token covers this operation on this contact (`nil` for `suppress`).
     /// - Throws: ``TokenError/insufficientScope``.
     @discardableResult

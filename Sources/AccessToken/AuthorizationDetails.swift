@@ -330,6 +330,8 @@ public struct ContactManagementDetails: Equatable, Sendable {
         case stop
         /// Put a number on the stop list without a contact.
         case suppress
+        /// Approve a release that needs a second person.
+        case approve
     }
 
     /// What may be done.
@@ -343,7 +345,8 @@ public struct ContactManagementDetails: Equatable, Sendable {
     public init(operation: Operation, contact: ContactID?) throws(DetailsFault) {
         switch operation {
         case .suppress: guard contact == nil else { throw .unknownMember }
-        case .read, .update, .erase, .consent, .stop: guard contact != nil else { throw .missingMember }
+        case .read, .update, .erase, .consent, .stop, .approve:
+            guard contact != nil else { throw .missingMember }
         }
         self.operation = operation
         self.contact = contact

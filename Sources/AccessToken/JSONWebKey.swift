@@ -40,7 +40,10 @@ public enum JWKFault: String, CaseIterable, Error, Sendable, CustomStringConvert
             "this is a private or symmetric key; give the public half and replace the exposed key"
         case .unsupportedKey: "unsupported key; use EC with crv P-256, or for signatures OKP with crv Ed25519"
         case .wrongAlgorithm:
-            "alg does not fit the key; use ES256 for P-256 and Ed25519 for Ed25519, or leave it out"
+            """
+            alg does not fit the key; use ES256 for P-256, Ed25519 for Ed25519, ECDH-ES for a key to \
+            seal to, or leave it out
+            """
         case .wrongUse: "use or key_ops is for another purpose; make a key for this one"
         case .malformedCoordinate: "x, y or d is not 32 bytes in unpadded base64url"
         case .invalidKey: "the numbers are not a valid key of this curve"
@@ -81,14 +84,17 @@ struct KeyCoordinates: Equatable, Sendable {
         try Self.checkUse(of: key, use: "sig", operations: operations)
     }
 
-    init(encryption value: JSONValue) throws(JWKFault) {
-        try Self.refusePrivate(value, except: [])
-        let key = try ClosedObject(value, members: Self.publicMembers, faults: JWKFault.self)
+    init(
+        encryption value: JSONValue, alsoAllowed: Set<String> = [], operations: Set<String> = []
+    ) throws(JWKFault) {
+        try Self.refusePrivate(value, except: alsoAllowed)
+        let key = try ClosedObject(
+            value, members: Self.publicMembers.union(alsoAllowed), faults: JWKFault.self)
         try self.init(reading: key)
         guard algorithm == .es256 else { throw .unsupportedKey }
         if key.has("alg"), try !key.string("alg").isExactly("ECDH-ES") { throw .wrongAlgorithm }
         // RFC 7517 §4.3: a recipient's public key of a key agreement has no operations of its own.
-        try Self.checkUse(of: key, use: "enc", operations: [])
+        try Self.checkUse(of: key, use: "enc", operations: operations)
     }
 
     /// RFC 7638 §3: the required members in lexicographic order, no white space, SHA-256.
@@ -227,6 +233,12 @@ public struct EncryptionJWK: Hashable, Sendable {
         thumbprint = coordinates.thumbprint
     }
 
+    /// The public half of a key at hand.
+    public init(_ key: KeyAgreementKey) {
+        point = key.publicPoint
+        thumbprint = KeyCoordinates(algorithm: .es256, raw: key.publicPoint).thumbprint
+    }
+
     /// The public JWK with `kid`, `alg` and `use`.
     public var json: JSONValue {
         let coordinates = KeyCoordinates(algorithm: .es256, raw: point)
@@ -266,6 +278,68 @@ public struct PrivateJWK: Sendable {
             throw .invalidKey
         }
         guard key.verificationKey.rawRepresentation == coordinates.raw else { throw .mismatch }
+    }
+
+    /// The private JWK, for a key file that only its owner may read.
+    /// - Throws: ``TokenError/unavailable`` if the private part cannot be had.
+    public func revealJSON() throws(TokenError) -> JSONValue {
+        let secret: SecretBytes
+        do {
+            secret = try key.revealPrivateKey()
+        } catch {
+            throw .unavailable
+        }
+        guard case .object(var object) = publicJWK.json else { return .null }
+        object["d"] = .string(Base64URL.encode(secret.revealBytes()))
+        return .object(object)
+    }
+}
+
+/// A client's P-256 key to which field values are sealed (ECDH-ES), with its private part, for clients and
+/// key files.
+public struct PrivateEncryptionJWK: Sendable {
+    /// The key.
+    public let key: KeyAgreementKey
+    /// The public half, for the registration.
+    public let publicJWK: EncryptionJWK
+
+    /// RFC 7638 thumbprint of the public half, the `kid` of everything that is sealed to it.
+    public var thumbprint: String { publicJWK.thumbprint }
+
+    /// A new random key.
+    /// - Throws: ``TokenError/unavailable`` if there is no randomness.
+    public static func generate() throws(TokenError) -> PrivateEncryptionJWK {
+        do {
+            return PrivateEncryptionJWK(try KeyAgreementKey.generate())
+        } catch {
+            throw .unavailable
+        }
+    }
+
+    /// A key at hand.
+    public init(_ key: KeyAgreementKey) {
+        self.key = key
+        publicJWK = EncryptionJWK(key)
+    }
+
+    /// Reads a private JWK: the members of a public one, and `d`. `key_ops` may be `deriveKey` and
+    /// `deriveBits`.
+    /// - Throws: ``JWKFault``; ``JWKFault/mismatch`` if `d` belongs to another public key, to whose owner
+    ///   values would be sealed that this key does not open.
+    public init(parsing value: JSONValue) throws(JWKFault) {
+        let coordinates = try KeyCoordinates(
+            encryption: value, alsoAllowed: ["d"], operations: ["deriveKey", "deriveBits"])
+        let members = try ClosedObject(
+            value, members: KeyCoordinates.publicMembers.union(["d"]), faults: JWKFault.self)
+        let secret = SecretBytes(copying: try KeyCoordinates.coordinate("d", of: members))
+        let key: KeyAgreementKey
+        do {
+            key = try KeyAgreementKey(privateKey: secret)
+        } catch {
+            throw .invalidKey
+        }
+        guard key.publicPoint == coordinates.raw else { throw .mismatch }
+        self.init(key)
     }
 
     /// The private JWK, for a key file that only its owner may read.

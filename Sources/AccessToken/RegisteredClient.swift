@@ -66,6 +66,9 @@ extension AuthorizationDetails {
         switch self {
         case .contactAccess, .numberMatch: [.collection, .complaints, .privacy]
         case .contactIntake: [.intake]
+        // A second person is a colleague of the first: the role is that of the release.
+        case .contactManagement(let details) where details.operation == .approve:
+            [.collection, .complaints, .privacy]
         case .contactManagement: [.intake, .privacy]
         case .accessLog: [.privacy]
         case .keyManagement: [.security]

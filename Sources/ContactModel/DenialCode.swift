@@ -28,9 +28,29 @@ public enum DenialCode: String, CaseIterable, Error, Sendable {
     case consentWithdrawn = "consent_withdrawn"
     case preconditionMissing = "precondition_missing"
     case preconditionNotAccepted = "precondition_not_accepted"
+    case consentNoticeOutdated = "consent_notice_outdated"
+    case consentRecipient = "consent_recipient"
+    case authorisationMissing = "authorisation_missing"
+    case authorisationExpired = "authorisation_expired"
     case referenceMissing = "reference_missing"
+    case referenceUnknown = "reference_unknown"
+    case referenceExpired = "reference_expired"
+    case verificationMissing = "verification_missing"
+    case verificationExpired = "verification_expired"
+    case approvalMissing = "approval_missing"
+    case encryptionKeyMissing = "encryption_key_missing"
+
+    // When and how often.
+    case timeZoneUnknown = "time_zone_unknown"
     case outsideHours = "outside_hours"
+    case holiday
+    case holidaysUnknown = "holidays_unknown"
+    case conversationPause = "conversation_pause"
     case capReached = "cap_reached"
+    case ceilingReached = "ceiling_reached"
+    case actorThrottled = "actor_throttled"
+    case rateLimited = "rate_limited"
+    case batchTooLarge = "batch_too_large"
 
     // The token and the client, found in the release transaction.
     case proofReplayed = "proof_replayed"

@@ -88,8 +88,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
 /// Days of the proleptic Gregorian calendar, without a time zone (Howard Hinnant, "chrono-compatible low-level date
 /// algorithms"). Used where a `Calendar` would cost a lock per log entry.
-enum CivilDate {
-    static func days(inMonth month: Int, of year: Int) -> Int {
+package enum CivilDate {
+    package static func days(inMonth month: Int, of year: Int) -> Int {
         switch month {
         case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
         case 4, 6, 9, 11: 30
@@ -97,7 +97,7 @@ enum CivilDate {
         }
     }
 
-    static func daysSinceEpoch(year: Int, month: Int, day: Int) -> Int64 {
+    package static func daysSinceEpoch(year: Int, month: Int, day: Int) -> Int64 {
         let shifted = month <= 2 ? year - 1 : year
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
         let yearOfEra = shifted - era * 400
@@ -106,7 +106,7 @@ enum CivilDate {
         return Int64(era) * 146097 + Int64(dayOfEra) - 719468
     }
 
-    static func civil(daysSinceEpoch days: Int64) -> (year: Int, month: Int, day: Int) {
+    package static func civil(daysSinceEpoch days: Int64) -> (year: Int, month: Int, day: Int) {
         let shifted = days + 719468
         let era = (shifted >= 0 ? shifted : shifted - 146096) / 146097
         let dayOfEra = Int(shifted - era * 146097)

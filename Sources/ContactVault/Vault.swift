@@ -43,17 +43,18 @@ public final class Vault: Sendable {
     /// - Parameters:
     ///   - issuer: origin of the service, `https://host[:port]` (`http` for loopback), without a path.
     ///   - policy: the policy's YAML text; `file` is the name that messages give it.
+    ///   - calendars: texts of the holiday calendars that the policy names, by name.
     /// - Throws: ``VaultError/inconsistent(_:)`` if the store already holds a vault or the issuer is no origin;
     ///   `ConfigurationFault` if the policy does not parse.
     public static func create(
         in store: any VaultStore, keyring: Keyring, issuer: String, policy: String,
-        file: String = "policy.yaml",
+        file: String = "policy.yaml", calendars: [String: String] = [:],
         instance: Reference, random: any RandomSource = SystemRandom()
     ) async throws {
         guard let origin = ExternalOrigin(issuer), origin.text == issuer else {
             throw VaultError.inconsistent("issuer_is_not_an_origin")
         }
-        let parsed = try PolicyInForce(text: policy, file: file)
+        let parsed = try PolicyInForce(text: policy, file: file, calendars: calendars)
         let host = issuer.split(separator: "/").last.map(String.init) ?? issuer
         try await store.transaction { transaction in
             guard try transaction.identity() == nil else {
@@ -64,7 +65,9 @@ public final class Vault: Sendable {
                     tenant: keyring.tenant, issuer: issuer, logOrigin: host + "/access-log",
                     created: transaction.now))
             try transaction.putPolicy(
-                StoredPolicy(version: parsed.reference.text, text: policy, applied: transaction.now))
+                StoredPolicy(
+                    version: parsed.reference.text, text: policy, calendars: calendars,
+                    applied: transaction.now))
             var writer = try LogWriter(
                 transaction, contacts: [], keyring: keyring, source: instance, random: random)
             try writer.add(EntryDraft(.vaultInit, .permit))
@@ -107,8 +110,8 @@ public final class Vault: Sendable {
         }
         let vault = try Vault(
             store: store, keyring: keyring, identity: identity, last: last,
-            policy: PolicyInForce(text: policy.text, file: "policy"), instance: instance, random: random,
-            clock: clock)
+            policy: PolicyInForce(text: policy.text, file: "policy", calendars: policy.calendars),
+            instance: instance, random: random, clock: clock)
         // The keyring's epoch only rises: a lower one is an old copy, with keys that were taken away since.
         try await vault.storing { transaction in
             guard keyring.epoch >= (try transaction.keyringEpoch()) else {
@@ -212,16 +215,23 @@ public final class Vault: Sendable {
                 let record = try state.keyring.open(
                     SealedRecord(parsing: recorded.sealed), schema: Self.recordSchema,
                     binding: recorded.attributes, consuming: permit)
-                return Release(recorded, giving: record)
-            } catch {
-                // The entry of the permit stands; this one says that nothing came of it.
-                var failure = recorded.draft
-                failure.outcome = .error
-                failure.reason = EntryCode(error.code)
-                try await self.record(failure)
+                return try Release(recorded, giving: record, random: random)
+            } catch let error as VaultError {
+                try await recordFailure(of: recorded, error.entryCode)
+                throw error
+            } catch let error as EnvelopeError {
+                try await recordFailure(of: recorded, EntryCode(error.code) ?? "record_unreadable")
                 throw VaultError.recordUnreadable(error.code)
             }
         }
+    }
+
+    /// The entry of the permit stands; this one says that nothing came of it.
+    private func recordFailure(of recorded: RecordedRelease, _ code: EntryCode) async throws {
+        var failure = recorded.draft
+        failure.outcome = .error
+        failure.reason = code
+        try await record(failure)
     }
 
     // MARK: Keys and metadata
@@ -257,8 +267,8 @@ public final class Vault: Sendable {
 
 extension PolicyInForce {
     /// Parses a policy.
-    init(text: String, file: String) throws {
-        policy = try Policy.parse(text: text, file: file)
+    init(text: String, file: String, calendars: [String: String]) throws {
+        policy = try Policy.parse(text: text, file: file, calendars: calendars)
         guard let reference = Reference(policy.version) else {
             throw VaultError.inconsistent("policy_version")
         }

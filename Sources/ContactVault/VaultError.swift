@@ -7,7 +7,7 @@ public import ContactModel
 public enum VaultError: Error, Sendable {
     /// The token, proof or assertion was refused before anything was recorded.
     case token(TokenError)
-    /// A rule refused; the entry is in the log. Tell the caller no more than ``DenialCode/disclosedToCaller``.
+    /// A rule refused; the entry is in the log. Tell the caller no more than ``DenialCode/disclosedAs``.
     case denied(DenialCode)
     /// A contact was refused at intake.
     case intake(IntakeFault)
@@ -15,6 +15,12 @@ public enum VaultError: Error, Sendable {
     case generationMismatch
     /// The idempotency key was used with another request.
     case idempotencyConflict
+    /// Another outcome of this release is on record.
+    case outcomeConflict
+    /// The approval was given already, was used or has expired, or what it approves has changed since.
+    case approvalVoid
+    /// Nobody approves what they asked for themselves.
+    case approvalByRequester
     /// There is no such thing, for callers that may know so.
     case notFound
     /// Too many requests wait to be recorded; try again.
@@ -34,11 +40,14 @@ public enum VaultError: Error, Sendable {
 }
 
 extension DenialCode {
-    /// Whether the caller may be told which rule denied: only what it can mend by itself.
-    public var disclosedToCaller: Bool {
+    /// What the caller may be told of this denial: only what it can mend by itself, by waiting or by saying why. `nil` for
+    /// everything that would tell it about the contact.
+    public var disclosedAs: String? {
         switch self {
-        case .outsideHours, .capReached, .preconditionMissing: true
-        default: false
+        case .outsideHours, .holiday, .holidaysUnknown, .timeZoneUnknown: "outside-hours"
+        case .capReached, .conversationPause: "cap-reached"
+        case .preconditionMissing, .preconditionNotAccepted: "precondition-missing"
+        default: nil
         }
     }
 }

@@ -18,6 +18,8 @@ final class VaultState: Sendable {
     let instance: Reference
     /// Registered clients.
     let clients: ClientRegistry
+    /// Rules of time zones, from the system's database.
+    let timeZones = TimeZoneDatabase.system
     /// Parsed attributes of contacts.
     let attributes = AttributeCache()
     private let current: Mutex<(keyring: Keyring, policy: PolicyInForce)>

@@ -11,21 +11,39 @@ public struct Policy: Sendable {
     public let name: String
     /// The catalogue. A purpose that is not here does not exist.
     public let purposes: [Purpose: PurposeRule]
+    /// Ceilings by name of the jurisdiction.
+    public let jurisdictions: [String: Jurisdiction]
+    /// Which jurisdiction binds which portfolio; `nil` if the file says `jurisdiction: none`.
+    public let assignment: JurisdictionAssignment?
+    /// Ceilings that bind whatever the purpose.
+    public let limits: PolicyLimits
+    /// Holiday calendars by name.
+    public let calendars: [String: HolidayCalendar]
     /// Names this content: `p1-` and 22 characters of base64url, the first 132 bits of SHA-256 over
     /// ``canonicalJSON``. It changes with every change of meaning, not with comments, order or defaults spelt out.
     public let version: String
-    /// The content as canonical JSON (RFC 8785), UTF-8, with defaults filled in and lists that have no order sorted.
+    /// The content, calendars included, as canonical JSON (RFC 8785), UTF-8, with defaults filled in and lists that have
+    /// no order sorted.
     public let canonicalJSON: [UInt8]
 
-    init(name: String, purposes: [Purpose: PurposeRule]) {
+    init(
+        name: String, purposes: [Purpose: PurposeRule], jurisdictions: [String: Jurisdiction],
+        assignment: JurisdictionAssignment?, limits: PolicyLimits, calendars: [String: HolidayCalendar]
+    ) {
         self.name = name
         self.purposes = purposes
-        let catalogue = purposes.map { (key: $0.key.text, value: $0.value.json) }
+        self.jurisdictions = jurisdictions
+        self.assignment = assignment
+        self.limits = limits
+        self.calendars = calendars
         canonicalJSON =
             JSONValue.object(
                 JSONObject([
-                    ("policy", .integer(1)), ("name", .string(name)),
-                    ("purposes", .object(JSONObject(catalogue))),
+                    ("policy", .integer(1)), ("name", .string(name)), ("limits", limits.json),
+                    ("jurisdiction", assignment?.json ?? .string("none")),
+                    ("jurisdictions", .object(JSONObject(jurisdictions.map { ($0.key, $0.value.json) }))),
+                    ("calendars", .object(JSONObject(calendars.map { ($0.key, $0.value.json) }))),
+                    ("purposes", .object(JSONObject(purposes.map { ($0.key.text, $0.value.json) }))),
                 ])
             ).canonicalBytes
         version = "p1-" + Base64URL.encode(SHA256.hash(canonicalJSON)).prefix(22)
@@ -35,9 +53,65 @@ public struct Policy: Sendable {
     /// - Parameters:
     ///   - text: the whole file.
     ///   - file: its name, for faults.
+    ///   - calendars: texts of the holiday calendars that it names, by name.
     /// - Throws: ``ConfigurationFault`` with file, line and key of the first fault.
-    public static func parse(text: String, file: String) throws(ConfigurationFault) -> Policy {
-        try PolicyReader.policy(ConfigurationFile.parse(text: text, file: file))
+    public static func parse(
+        text: String, file: String, calendars: [String: String] = [:]
+    ) throws(ConfigurationFault) -> Policy {
+        try PolicyReader.policy(ConfigurationFile.parse(text: text, file: file), calendars: calendars)
+    }
+
+    /// Names of the holiday calendars that a policy file names, without reading them.
+    /// - Throws: ``ConfigurationFault``.
+    public static func calendarNames(
+        text: String, file: String
+    ) throws(ConfigurationFault) -> [String] {
+        try PolicyReader.calendarNames(ConfigurationFile.parse(text: text, file: file))
+    }
+}
+
+extension Jurisdiction {
+    /// In the shape of the policy file.
+    var json: JSONValue {
+        var members: [(key: String, value: JSONValue)] = [
+            ("hours", hours.json), ("caps", caps.json),
+            (
+                "purpose_caps",
+                .object(JSONObject(purposeCaps.map { ($0.key.text, $0.value.json) }))
+            ),
+            ("holidays", .array(holidays.sorted().map(JSONValue.string))),
+        ]
+        if let pauseDays { members.append(("pause_days", .integer(pauseDays))) }
+        if let title { members.append(("title", .string(title))) }
+        return .object(JSONObject(members))
+    }
+}
+
+extension JurisdictionAssignment {
+    var json: JSONValue {
+        .object(
+            JSONObject([
+                ("default", .string(standard)),
+                ("portfolios", .object(JSONObject(portfolios.map { ($0.key.text, .string($0.value)) }))),
+            ]))
+    }
+}
+
+extension PolicyLimits {
+    var json: JSONValue {
+        var contacts = JSONObject([])
+        contacts["actor"] = contactsPerActor.map { .integer($0) }
+        contacts["client"] = contactsPerClient.map { .integer($0) }
+        contacts["agency"] = contactsPerAgency.map { .integer($0) }
+        var object = JSONObject([
+            ("day_zone", .string(dayZone)), ("contacts_per_day", .object(contacts)),
+            ("outcome_hours", .integer(outcomeHours)),
+        ])
+        object["requests_per_minute"] = requestsPerMinute.map { .integer($0) }
+        object["throttle"] = throttle.map {
+            .object(JSONObject([("outcomes", .integer($0.outcomes)), ("hours", .integer($0.hours))]))
+        }
+        return .object(object)
     }
 }
 
@@ -52,7 +126,7 @@ extension PurposeRule {
             ("actions", .object(JSONObject(actions.map { ($0.key.text, .string($0.value.rawValue)) }))),
             ("fields", words(fields)),
             ("hours", hours.json),
-            ("caps", .array(caps.map(\.json).sorted { $0.canonicalText < $1.canonicalText })),
+            ("caps", caps.json),
             (
                 "token",
                 .object(JSONObject([("seconds", .integer(tokenSeconds)), ("uses", .integer(tokenUses))]))
@@ -61,6 +135,7 @@ extension PurposeRule {
             ("clients", words(clients)),
             ("stop_flag", .string(stopFlag.rawValue)),
             ("needs", .object(JSONObject(needs.map { ($0.key, $0.json) }))),
+            ("frequency_ceiling", .string(isUnderFrequencyCeiling ? "applies" : "exempt")),
         ]
         if let title { members.append(("title", .string(title))) }
         return .object(JSONObject(members))
@@ -68,12 +143,17 @@ extension PurposeRule {
 }
 
 extension Hours {
-    fileprivate var json: JSONValue {
+    var json: JSONValue {
         switch self {
         case .any: .string("any")
-        case .window(let window): .array([.integer(Int64(window.opens)), .integer(Int64(window.closes))])
+        case .weekly(let hours):
+            .array(hours.windows.map { $0.map { .string($0.description) } ?? .string("none") })
         }
     }
+}
+
+extension [Cap] {
+    var json: JSONValue { .array(map(\.json).sorted { $0.canonicalText < $1.canonicalText }) }
 }
 
 extension Cap {
@@ -94,6 +174,7 @@ extension Requirement {
     fileprivate var json: JSONValue {
         switch self {
         case .consent(let rule): return .string(rule.rawValue)
+        case .notices(let notices): return .array(notices.map(\.text).sorted().map(JSONValue.string))
         case .precondition(let accepted):
             return .array(accepted.map(\.rawValue).sorted().map(JSONValue.string))
         case .authorisation, .secondPerson: return .bool(true)

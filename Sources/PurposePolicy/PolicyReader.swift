@@ -3,27 +3,165 @@
 import ConfigurationFile
 import ContactModel
 
+/// What `frequency_ceiling` may say.
+private enum FrequencyCeiling: String, CaseIterable {
+    case applies
+    case exempt
+}
+
 /// Reads the policy file's mapping. `hours` and `caps` have no default: leaving a purpose without them is a decision, and
 /// it must be written down as `any` and `none`.
 enum PolicyReader {
-    static func policy(_ root: ConfigurationNode) throws(ConfigurationFault) -> Policy {
+    static func policy(
+        _ root: ConfigurationNode, calendars texts: [String: String]
+    ) throws(ConfigurationFault) -> Policy {
         let format = try root.value("policy")
         guard try format.asInteger(in: 0...Int64.max) == 1 else {
             throw format.fault("unknown format; this release reads format 1")
         }
         let name = try text(root.value("name"), bytes: 64)
+        let limits = try limits(root.value("limits"))
+        let jurisdictions = try jurisdictions(root.optionalValue("jurisdictions"))
+        let assignment = try assignment(root.value("jurisdiction"), among: jurisdictions)
+        let calendars = try calendars(of: jurisdictions, in: root, texts: texts)
         var purposes: [Purpose: PurposeRule] = [:]
         let catalogue = try root.value("purposes")
-        for (key, node) in try catalogue.entries() {
-            guard let purpose = Purpose(key) else {
-                throw node.fault("a purpose is words of a-z and _, joined by dots, at most 64 bytes")
-            }
-            purposes[purpose] = try rule(node)
-        }
+        for (key, node) in try catalogue.entries() { purposes[try purpose(key, node)] = try rule(node) }
         guard !purposes.isEmpty else { throw catalogue.fault("a policy has at least one purpose") }
         try root.finish()
-        return Policy(name: name, purposes: purposes)
+        return Policy(
+            name: name, purposes: purposes, jurisdictions: jurisdictions, assignment: assignment,
+            limits: limits,
+            calendars: calendars)
     }
+
+    static func calendarNames(_ root: ConfigurationNode) throws(ConfigurationFault) -> [String] {
+        let jurisdictions = try jurisdictions(root.optionalValue("jurisdictions"))
+        return Set(jurisdictions.values.flatMap(\.holidays)).sorted()
+    }
+
+    private static func purpose(
+        _ key: String, _ node: ConfigurationNode
+    ) throws(ConfigurationFault) -> Purpose {
+        guard let purpose = Purpose(key) else {
+            throw node.fault("a purpose is words of a-z and _, joined by dots, at most 64 bytes")
+        }
+        return purpose
+    }
+
+    // MARK: What binds every purpose
+
+    private static func limits(_ node: ConfigurationNode) throws(ConfigurationFault) -> PolicyLimits {
+        if node.isWord("none") { return .none }
+        var limits = PolicyLimits.none
+        if let zone = try node.optionalString("day_zone") { limits.dayZone = zone }
+        if let contacts = try node.optionalMapping("contacts_per_day") {
+            limits.contactsPerActor = try contacts.optionalInteger("actor", in: 1...1_000_000)
+            limits.contactsPerClient = try contacts.optionalInteger("client", in: 1...1_000_000)
+            limits.contactsPerAgency = try contacts.optionalInteger("agency", in: 1...1_000_000)
+        }
+        limits.requestsPerMinute = try node.optionalInteger("requests_per_minute", in: 1...1_000_000)
+        if let throttle = try node.optionalMapping("throttle") {
+            limits.throttle = PolicyLimits.Throttle(
+                outcomes: try throttle.integer("outcomes", in: 1...1000),
+                hours: try throttle.integer("hours", in: 1...720))
+        }
+        if let hours = try node.optionalInteger("outcome_hours", in: 1...168) { limits.outcomeHours = hours }
+        return limits
+    }
+
+    private static func jurisdictions(
+        _ node: ConfigurationNode?
+    ) throws(ConfigurationFault) -> [String: Jurisdiction] {
+        guard let node else { return [:] }
+        var jurisdictions: [String: Jurisdiction] = [:]
+        for (key, entry) in try node.entries() {
+            guard isName(key) else {
+                throw entry.fault("a jurisdiction is a word of a-z, 0-9 and -, at most 32 bytes")
+            }
+            var purposeCaps: [Purpose: [Cap]] = [:]
+            if let caps = try entry.optionalMapping("purpose_caps") {
+                for (name, list) in try caps.entries() {
+                    purposeCaps[try purpose(name, list)] = try self.caps(list)
+                }
+            }
+            let frequency = try caps(entry.value("caps"))
+            for cap in frequency + purposeCaps.values.flatMap({ $0 }) where cap.scope == .reference {
+                throw entry.fault("a jurisdiction counts per number, case or number_and_case", key: "caps")
+            }
+            var title: String?
+            if let given = try entry.optionalValue("title") { title = try text(given, bytes: 128) }
+            jurisdictions[key] = Jurisdiction(
+                title: title, hours: try hours(entry.value("hours")), caps: frequency,
+                purposeCaps: purposeCaps,
+                pauseDays: try entry.optionalInteger("pause_days", in: 1...366),
+                holidays: try holidays(entry.value("holidays")))
+        }
+        return jurisdictions
+    }
+
+    private static func holidays(_ node: ConfigurationNode) throws(ConfigurationFault) -> [String] {
+        if node.isWord("none") { return [] }
+        let expected = "expected none, or a list of calendars such as [au-national]"
+        guard !node.isScalar else { throw node.fault(expected) }
+        var names: [String] = []
+        for item in try node.asList() {
+            let name = try item.asString()
+            guard isName(name), !names.contains(name) else { throw item.fault(expected) }
+            names.append(name)
+        }
+        guard !names.isEmpty else { throw node.fault(expected) }
+        return names
+    }
+
+    private static func assignment(
+        _ node: ConfigurationNode, among jurisdictions: [String: Jurisdiction]
+    ) throws(ConfigurationFault) -> JurisdictionAssignment? {
+        if node.isWord("none") { return nil }
+        func named(_ node: ConfigurationNode) throws(ConfigurationFault) -> String {
+            let name = try node.asString()
+            guard jurisdictions[name] != nil else {
+                throw node.fault(
+                    "expected one of jurisdictions: " + jurisdictions.keys.sorted().joined(separator: ", "))
+            }
+            return name
+        }
+        if node.isScalar { return JurisdictionAssignment(standard: try named(node), portfolios: [:]) }
+        var portfolios: [Reference: String] = [:]
+        if let given = try node.optionalMapping("portfolios") {
+            for (key, value) in try given.entries() {
+                guard let portfolio = Reference(key) else {
+                    throw value.fault("a portfolio is an opaque reference")
+                }
+                portfolios[portfolio] = try named(value)
+            }
+        }
+        return JurisdictionAssignment(standard: try named(node.value("default")), portfolios: portfolios)
+    }
+
+    private static func calendars(
+        of jurisdictions: [String: Jurisdiction], in root: ConfigurationNode, texts: [String: String]
+    ) throws(ConfigurationFault) -> [String: HolidayCalendar] {
+        var calendars: [String: HolidayCalendar] = [:]
+        for name in Set(jurisdictions.values.flatMap(\.holidays)).sorted() {
+            guard let text = texts[name] else {
+                throw root.fault(
+                    "the calendar \(name) is missing; put it beside the policy as holidays/\(name).yaml",
+                    key: "jurisdictions")
+            }
+            calendars[name] = try HolidayCalendar.parse(text: text, file: "holidays/\(name).yaml")
+        }
+        return calendars
+    }
+
+    /// A word that can be a file's name.
+    private static func isName(_ text: String) -> Bool {
+        (1...32).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D }
+            && !text.hasPrefix("-")
+    }
+
+    // MARK: One purpose
 
     private static func rule(_ node: ConfigurationNode) throws(ConfigurationFault) -> PurposeRule {
         let title: String? =
@@ -44,7 +182,9 @@ enum PolicyReader {
             clients: try node.optionalValue("clients") == nil
                 ? ClientKind.allCases : atLeastOne("clients", of: ClientKind.self, in: node),
             stopFlag: try node.optionalChoice("stop_flag", of: StopFlagRule.self) ?? .respected,
-            needs: try needs(node.optionalMapping("needs")))
+            needs: try needs(node.optionalMapping("needs")),
+            isUnderFrequencyCeiling: try node.optionalChoice("frequency_ceiling", of: FrequencyCeiling.self)
+                != .exempt)
         try checkCombinations(rule, node)
         return rule
     }
@@ -73,6 +213,16 @@ enum PolicyReader {
                 key: "stop_flag")
         }
         let hasReference = rule.needs.contains { if case .reference = $0 { true } else { false } }
+        if !rule.isUnderFrequencyCeiling, rule.needs.contains(.consent(.required)),
+            !rule.needs.contains(.authorisation)
+        {
+            throw node.fault(
+                "a purpose that rests on the contact's consent alone approaches the contact; the ceiling applies",
+                key: "frequency_ceiling")
+        }
+        for case .batch in rule.needs where !rule.isMatchingOnly {
+            throw node.fault("batch is for matching", key: "needs.batch")
+        }
         if rule.stopFlag == .newerReference, !hasReference {
             throw node.fault("newer_reference asks for needs.reference", key: "stop_flag")
         }
@@ -116,11 +266,40 @@ enum PolicyReader {
         return actions
     }
 
+    private static let weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
     private static func hours(_ node: ConfigurationNode) throws(ConfigurationFault) -> Hours {
         if node.isWord("any") { return .any }
         let expected = "expected any, or a window such as 09:00-20:00 that opens before it closes"
-        guard node.isScalar, let window = HourWindow(try node.asString()) else { throw node.fault(expected) }
-        return .window(window)
+        if node.isScalar {
+            guard let window = HourWindow(try node.asString()) else { throw node.fault(expected) }
+            return .weekly(WeeklyHours(daily: window))
+        }
+        var windows = [HourWindow?](repeating: nil, count: 7)
+        var named: Set<Int> = []
+        for (key, entry) in try node.entries() {
+            let ends = key.split(separator: "-", omittingEmptySubsequences: false).map {
+                weekdays.firstIndex(of: String($0))
+            }
+            guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1],
+                first <= last
+            else { throw entry.fault("expected days such as mon, or mon-fri, in the order of the week") }
+            var window: HourWindow?
+            if !entry.isWord("none") {
+                guard entry.isScalar, let given = HourWindow(try entry.asString()) else {
+                    throw entry.fault(expected)
+                }
+                window = given
+            }
+            for day in first...last {
+                guard named.insert(day).inserted else { throw entry.fault("\(weekdays[day]) is named twice") }
+                windows[day] = window
+            }
+        }
+        guard named.count == 7 else {
+            throw node.fault("every day of the week must be named; none closes a day")
+        }
+        return .weekly(WeeklyHours(windows: windows))
     }
 
     private static func caps(_ node: ConfigurationNode) throws(ConfigurationFault) -> [Cap] {
@@ -139,7 +318,7 @@ enum PolicyReader {
             default: throw item.fault("days or hours, not both")
             }
             let cap = Cap(
-                releases: try item.integer("releases", in: 1...1_000_000), window: window,
+                releases: try item.integer("releases", in: 1...1000), window: window,
                 scope: try item.optionalChoice("per", of: Cap.Scope.self) ?? .number)
             guard !caps.contains(cap) else { throw item.fault("stands twice in this list; remove one") }
             caps.append(cap)
@@ -162,6 +341,20 @@ enum PolicyReader {
                     key: "precondition")
             }
             needs.append(.precondition(accepted))
+        }
+        if let notices = try node.optionalValue("notices") {
+            var accepted: [Reference] = []
+            for item in try notices.asList() {
+                guard let notice = Reference(try item.asString()) else {
+                    throw item.fault("a notice is a reference")
+                }
+                accepted.append(notice)
+            }
+            guard !accepted.isEmpty else { throw notices.fault("expected at least one notice version") }
+            guard needs.contains(.consent(.required)) else {
+                throw notices.fault("asks for consent: required")
+            }
+            needs.append(.notices(accepted))
         }
         if let days = try node.optionalInteger("verified_within_days", in: 1...3660) {
             needs.append(.verification(days: days))

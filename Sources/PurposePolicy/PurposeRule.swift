@@ -1,7 +1,4 @@
-// One purpose of the catalogue: what it allows and what it needs.
-//
-// The types hold the whole catalogue, also what the engine does not enforce yet. Such a purpose is complete on paper
-// and refused in use: `unbuiltRequirements` says why. There is no rule here that is read and then ignored.
+// One purpose of the catalogue: what it allows and what it needs. There is no rule here that is read and then ignored.
 
 public import ContactModel
 
@@ -31,42 +28,13 @@ public struct PurposeRule: Hashable, Sendable {
     public let stopFlag: StopFlagRule
     /// Further requirements, each at most once.
     public let needs: [Requirement]
+    /// Whether the jurisdiction's frequency and pause bind this purpose. A purpose by which the contact is answered, or
+    /// acts for the borrower, does not approach anyone who did not ask for it.
+    public let isUnderFrequencyCeiling: Bool
 
-    /// What this purpose asks for and the engine does not enforce yet, as keys of the policy file (`hours`,
-    /// `needs.authorisation`). While there is one, every request for this purpose is refused as
-    /// ``DenialCode/purposeNotConfigured``. Actions whose form is not built are listed by ``unbuiltActions``.
-    public let unbuiltRequirements: [String]
-
-    init(
-        title: String?, stages: [Stage], actions: [Action: ReleaseForm], fields: [FieldName], hours: Hours,
-        caps: [Cap], tokenSeconds: Int64, tokenUses: Int64, roles: [Role], clients: [ClientKind],
-        stopFlag: StopFlagRule, needs: [Requirement]
-    ) {
-        self.title = title
-        self.stages = stages
-        self.actions = actions
-        self.fields = fields
-        self.hours = hours
-        self.caps = caps
-        self.tokenSeconds = tokenSeconds
-        self.tokenUses = tokenUses
-        self.roles = roles
-        self.clients = clients
-        self.stopFlag = stopFlag
-        self.needs = needs
-        var unbuilt: [String] = []
-        if hours != .any { unbuilt.append("hours") }
-        if !caps.isEmpty { unbuilt.append("caps") }
-        if actions.values.allSatisfy({ !$0.isBuilt }) { unbuilt.append("actions") }
-        if stopFlag == .newerReference { unbuilt.append("stop_flag") }
-        unbuilt += needs.filter { !$0.isBuilt }.map { "needs." + $0.key }
-        unbuiltRequirements = unbuilt
-    }
-
-    /// Actions whose highest form is not built, sorted. A request for one is refused as
-    /// ``DenialCode/purposeNotConfigured``, unless its client or actor lowers the form to one that is.
-    public var unbuiltActions: [Action] {
-        actions.filter { !$0.value.isBuilt }.keys.sorted { $0.text < $1.text }
+    /// Whether no hours bind the purpose, not even the jurisdiction's: a threat to life, and matching, which reaches nobody.
+    var isUnboundByHours: Bool {
+        isMatchingOnly || needs.contains { if case .breakGlass = $0 { true } else { false } }
     }
 
     /// Whether a list of the catalogue's forms has only matching in it.
@@ -77,16 +45,6 @@ public struct PurposeRule: Hashable, Sendable {
     func form(of action: Action, client: ClientKind, actor: ActorKind) -> ReleaseForm? {
         guard let highest = actions[action], clients.contains(client) else { return nil }
         return min(highest, client.ceiling, actor.ceiling)
-    }
-}
-
-extension ReleaseForm {
-    /// Whether the engine can give this form.
-    public var isBuilt: Bool {
-        switch self {
-        case .mask, .reveal: true
-        case .match, .seal: false
-        }
     }
 }
 
@@ -111,52 +69,19 @@ extension ActorKind {
     }
 }
 
-/// When a contact may be reached.
-public enum Hours: Hashable, Sendable {
-    /// At any time.
-    case any
-    /// Only within a window, by every clock of the contact. Not enforced yet.
-    case window(HourWindow)
-}
-
-/// A window of local time: from its opening minute up to, not including, its closing minute.
-public struct HourWindow: Hashable, Sendable {
-    /// Minutes after midnight, 0…1439.
-    public let opens: Int
-    /// Minutes after midnight, later than ``opens``, at most 1440.
-    public let closes: Int
-
-    /// Parses `HH:MM-HH:MM`; `nil` for another shape, an impossible time, or a window that does not open before it
-    /// closes. `24:00` may close a window.
-    public init?(_ text: String) {
-        let bytes = Array(text.utf8)
-        func minutes(_ start: Int) -> Int? {
-            let digits = [0, 1, 3, 4].map { bytes[start + $0] }
-            guard digits.allSatisfy({ (0x30...0x39).contains($0) }), bytes[start + 2] == UInt8(ascii: ":")
-            else {
-                return nil
-            }
-            let values = digits.map { Int($0 - 0x30) }
-            let minute = values[2] * 10 + values[3]
-            return minute < 60 ? (values[0] * 10 + values[1]) * 60 + minute : nil
-        }
-        guard bytes.count == 11, bytes[5] == UInt8(ascii: "-"), let opens = minutes(0),
-            let closes = minutes(6),
-            opens < closes, closes <= 24 * 60
-        else { return nil }
-        self.opens = opens
-        self.closes = closes
-    }
-}
-
-/// A ceiling on releases. Not enforced yet.
+/// A ceiling on releases.
+///
+/// Views of form `mask` are counted among themselves: looking at a screen does not use up the call, and is bounded all
+/// the same.
 public struct Cap: Hashable, Sendable {
     /// What the releases are counted for.
     public enum Scope: String, CaseIterable, Sendable {
         /// The contact's number, over all cases and agencies.
         case number
-        /// The case.
+        /// The case, whichever of its contacts was released.
         case `case`
+        /// The contact's number in one case ("per person per debt").
+        case numberAndCase = "number_and_case"
         /// The offer, request or complaint that the request refers to.
         case reference
     }
@@ -185,7 +110,7 @@ public enum StopFlagRule: String, CaseIterable, Sendable {
     case respected
     /// It does not matter: the purpose answers the contact's own complaint or request, or matches without releasing.
     case exempt
-    /// It denies unless the reference of the request is newer. Not enforced yet.
+    /// It denies unless the reference of the request is newer.
     case newerReference = "newer_reference"
 }
 
@@ -193,27 +118,30 @@ public enum StopFlagRule: String, CaseIterable, Sendable {
 public enum Requirement: Hashable, Sendable {
     /// The contact's own consent.
     case consent(ConsentRule)
+    /// The versions of the notice under which a consent counts; a consent under another is outdated.
+    case notices([Reference])
     /// One of these reasons, attested in the request and logged. Whether it is true is the client's to answer for.
     case precondition([Precondition])
-    /// The number was verified at most so many days ago. Not enforced yet.
+    /// The number was verified at most so many days ago.
     case verification(days: Int64)
-    /// The borrower's authorisation of the contact, unexpired. Not enforced yet.
+    /// The borrower's authorisation of the contact, unexpired.
     case authorisation
-    /// A recorded offer, request or complaint, at most so many days old if a number is given. Not enforced yet.
+    /// A recorded offer, request or complaint, at most so many days old if a number is given.
     case reference(ReferenceKind, days: Int64?)
-    /// Approval by a second person. Not enforced yet.
+    /// Approval by a second person.
     case secondPerson
-    /// Alert at once and review within so many hours. Not enforced yet.
+    /// Alert at once and review within so many hours.
     case breakGlass(reviewHours: Int64)
-    /// At most so many numbers in a request. Not enforced yet.
+    /// At most so many numbers in a request.
     case batch(numbers: Int64)
-    /// A rate limit per client, of so many requests in a minute. Not enforced yet.
+    /// A rate limit per client, of so many requests in a minute.
     case rate(requestsPerMinute: Int64)
 
     /// The key under `needs` in the policy file.
     public var key: String {
         switch self {
         case .consent: "consent"
+        case .notices: "notices"
         case .precondition: "precondition"
         case .verification: "verified_within_days"
         case .authorisation: "authorisation"
@@ -224,14 +152,6 @@ public enum Requirement: Hashable, Sendable {
         case .rate: "requests_per_minute"
         }
     }
-
-    /// Whether the engine enforces it.
-    public var isBuilt: Bool {
-        switch self {
-        case .consent, .precondition: true
-        case .verification, .authorisation, .reference, .secondPerson, .breakGlass, .batch, .rate: false
-        }
-    }
 }
 
 /// Which consent a purpose needs.
@@ -240,14 +160,4 @@ public enum ConsentRule: String, CaseIterable, Sendable {
     case required
     /// The contact has never withdrawn a consent, to any purpose. A refusal on the phone sets the stop flag instead.
     case notRefused = "not_refused"
-}
-
-/// What a request refers to.
-public enum ReferenceKind: String, CaseIterable, Sendable {
-    /// An offer to repay.
-    case offer
-    /// A request of the contact's: a call back, or a right.
-    case request
-    /// A complaint of the contact's.
-    case complaint
 }

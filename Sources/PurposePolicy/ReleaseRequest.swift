@@ -26,13 +26,14 @@ public struct ReleaseScope: Hashable, Sendable {
     public var clientRoles: Set<Role>
     /// Purposes that the client's registration is bounded to; `nil` for no bound. An empty set allows none.
     public var clientPurposes: Set<Purpose>?
+    /// Whether the client has a registered key that a sealed number can be encrypted to.
+    public var hasEncryptionKey: Bool
 
     /// A scope.
     public init(
         purpose: Purpose, action: Action, fields: [FieldName], stage: Stage?, precondition: Precondition?,
         reference: Reference?, actor: Actor, agency: Reference, clientKind: ClientKind,
-        clientRoles: Set<Role>,
-        clientPurposes: Set<Purpose>?
+        clientRoles: Set<Role>, clientPurposes: Set<Purpose>?, hasEncryptionKey: Bool = false
     ) {
         self.purpose = purpose
         self.action = action
@@ -45,6 +46,7 @@ public struct ReleaseScope: Hashable, Sendable {
         self.clientKind = clientKind
         self.clientRoles = clientRoles
         self.clientPurposes = clientPurposes
+        self.hasEncryptionKey = hasEncryptionKey
     }
 }
 

@@ -24,6 +24,21 @@ import GRDBSQLite
         case bytes([UInt8])
         case text(String)
         case null
+
+        /// A moment, or null.
+        static func time(_ time: Timestamp?) -> Argument {
+            if let time { .integer(time.milliseconds) } else { .null }
+        }
+
+        /// Bytes, or null.
+        static func bytesIfPresent(_ bytes: [UInt8]?) -> Argument {
+            if let bytes { .bytes(bytes) } else { .null }
+        }
+
+        /// A text, or null.
+        static func textIfPresent(_ text: String?) -> Argument {
+            if let text { .text(text) } else { .null }
+        }
     }
 
     /// Runs a statement that gives no rows; how many rows it changed.
@@ -81,6 +96,9 @@ import GRDBSQLite
                     bytes.isEmpty
                     ? unsafe sqlite3_bind_zeroblob(pointer, index, 0)
                     : unsafe sqlite3_bind_blob(pointer, index, bytes, Int32(bytes.count), copied)
+            case .text(let text) where text.isEmpty:
+                // Nor need an empty text have an address, and null would say something else.
+                code = unsafe sqlite3_bind_text(pointer, index, "", 0, copied)
             case .text(var text):
                 code = text.withUTF8 { utf8 in
                     unsafe utf8.withMemoryRebound(to: CChar.self) { characters in
@@ -113,6 +131,12 @@ import GRDBSQLite
         return number
     }
 
+    /// A count, to which one more can be added without a trap.
+    func count(_ column: Int32) throws -> Int64 {
+        guard (0...1 << 53).contains(integer(column)) else { throw StoreError.corrupt("number") }
+        return integer(column)
+    }
+
     func time(_ column: Int32) throws -> Timestamp {
         guard Self.milliseconds.contains(integer(column)) else { throw StoreError.corrupt("time") }
         return Timestamp(milliseconds: integer(column))
@@ -126,5 +150,9 @@ import GRDBSQLite
         return unsafe Array(UnsafeRawBufferPointer(start: base, count: count))
     }
 
+    func bytesIfPresent(_ column: Int32) -> [UInt8]? { isNull(column) ? nil : bytes(column) }
+
     func text(_ column: Int32) -> String { String(decoding: bytes(column), as: UTF8.self) }
+
+    func textIfPresent(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
 }

@@ -84,6 +84,76 @@ enum SQLiteSchema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("2 purposes") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE policy_calendars (
+                        policy INTEGER NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (policy, name)
+                    ) STRICT;
+                    -- Names with a space between them; null names every agency, and an empty text none.
+                    ALTER TABLE consents ADD COLUMN recipients TEXT;
+
+                    CREATE TABLE authorisations (
+                        contact BLOB PRIMARY KEY, evidence BLOB NOT NULL, given INTEGER NOT NULL, expires INTEGER,
+                        withdrawn INTEGER
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE contact_references (
+                        contact BLOB NOT NULL, reference TEXT NOT NULL, kind TEXT NOT NULL, recorded INTEGER NOT NULL,
+                        PRIMARY KEY (contact, reference)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE suppressions (
+                        number BLOB PRIMARY KEY, index_version INTEGER NOT NULL, since INTEGER NOT NULL,
+                        latest INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+
+                    -- Row numbers grow with every release, so that rows of one moment keep their order.
+                    CREATE TABLE releases (
+                        id BLOB NOT NULL UNIQUE, time INTEGER NOT NULL, number BLOB NOT NULL, contact BLOB NOT NULL,
+                        case_reference BLOB NOT NULL, reference BLOB, actor BLOB NOT NULL, client TEXT NOT NULL,
+                        purpose TEXT NOT NULL, form TEXT NOT NULL, is_approach INTEGER NOT NULL, outcome_due INTEGER,
+                        outcome TEXT, outcome_time INTEGER
+                    ) STRICT;
+                    CREATE INDEX releases_number ON releases (number, time);
+                    CREATE INDEX releases_case ON releases (case_reference, time);
+                    CREATE INDEX releases_reference ON releases (reference, time) WHERE reference IS NOT NULL;
+                    -- An actor's outcomes are counted in the index alone, and only those that count.
+                    CREATE INDEX releases_outcome ON releases (actor, outcome, outcome_time)
+                        WHERE outcome IS NOT NULL;
+                    CREATE INDEX releases_missing ON releases (actor, outcome, outcome_due)
+                        WHERE outcome IS NULL AND outcome_due IS NOT NULL;
+                    CREATE INDEX releases_overdue ON releases (outcome_due)
+                        WHERE outcome IS NULL AND outcome_due IS NOT NULL;
+
+                    -- What is counted by time is keyed by it: a purge is then one range.
+                    CREATE TABLE request_counts (
+                        minute INTEGER NOT NULL, client TEXT NOT NULL, purpose TEXT NOT NULL, count INTEGER NOT NULL,
+                        PRIMARY KEY (minute, client, purpose)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE distinct_numbers (
+                        day INTEGER NOT NULL, subject BLOB NOT NULL, number BLOB NOT NULL,
+                        PRIMARY KEY (day, subject, number)
+                    ) STRICT, WITHOUT ROWID;
+                    -- How many rows of the table above there are: counting them would cost an agency more with
+                    -- every number that it has had on the day.
+                    CREATE TABLE distinct_counts (
+                        day INTEGER NOT NULL, subject BLOB NOT NULL, count INTEGER NOT NULL,
+                        PRIMARY KEY (day, subject)
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE approvals (
+                        id BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, operation BLOB NOT NULL, payload BLOB NOT NULL,
+                        contact BLOB, requester TEXT NOT NULL, requested INTEGER NOT NULL, expires INTEGER NOT NULL,
+                        approver TEXT, used INTEGER
+                    ) STRICT;
+                    CREATE INDEX approvals_operation ON approvals (operation, requested) WHERE used IS NULL;
+                    CREATE INDEX approvals_pending ON approvals (expires) WHERE approver IS NULL AND used IS NULL;
+                    CREATE TABLE reviews (
+                        release BLOB NOT NULL UNIQUE, purpose TEXT NOT NULL, client TEXT NOT NULL,
+                        opened INTEGER NOT NULL, due INTEGER NOT NULL, alerted INTEGER, closed INTEGER, finding TEXT
+                    ) STRICT;
+                    CREATE INDEX reviews_open ON reviews (opened) WHERE closed IS NULL;
+                    """)
+        }
         return migrator
     }()
 }

@@ -40,15 +40,33 @@ struct SQLiteTransaction: VaultTransaction {
     func probe() throws { try execute("UPDATE log_head SET size = size WHERE id = 1", []) }
 
     func policy() throws -> StoredPolicy? {
-        try row("SELECT version, text, applied FROM policies ORDER BY sequence DESC LIMIT 1") { row in
-            StoredPolicy(version: row[0], text: row[1], applied: try row.time(2))
+        try row("SELECT version, text, applied, sequence FROM policies ORDER BY sequence DESC LIMIT 1") {
+            row in
+            StoredPolicy(
+                version: row[0], text: row[1], calendars: try calendars(ofPolicy: row[3]),
+                applied: try row.time(2))
         }
+    }
+
+    private func calendars(ofPolicy sequence: Int64) throws -> [String: String] {
+        let statement = try PreparedStatement(
+            database, "SELECT name, text FROM policy_calendars WHERE policy = ?")
+        var texts: [String: String] = [:]
+        for (name, text) in try statement.all(.integer(sequence), read: { ($0.text(0), $0.text(1)) }) {
+            texts[name] = text
+        }
+        return texts
     }
 
     func putPolicy(_ policy: StoredPolicy) throws {
         try execute(
             "INSERT INTO policies (version, text, applied) VALUES (?, ?, ?)",
             [policy.version, policy.text, policy.applied.milliseconds])
+        let sequence = database.lastInsertedRowID
+        let calendar = try PreparedStatement(database, "INSERT INTO policy_calendars VALUES (?, ?, ?)")
+        for (name, text) in policy.calendars {
+            try calendar.run(.integer(sequence), .text(name), .text(text))
+        }
     }
 
     // MARK: Log
@@ -216,6 +234,19 @@ struct SQLiteTransaction: VaultTransaction {
         return database.changesCount == 1
     }
 
+    func eraseContact(_ contact: ContactID) throws {
+        try execute(
+            """
+            UPDATE contacts SET borrower = 'erased', portfolio = 'erased', attributes = x'', sealed = x'',
+                disclosure_key = x'', phone_index = x'', state = 'erased', stopped = NULL, updated = ?
+            WHERE id = ?
+            """, [now.milliseconds, Data(contact.bytes)])
+        guard database.changesCount == 1 else { throw StoreError.conflict }
+        for table in ["consents", "authorisations", "contact_references"] {
+            try execute("DELETE FROM \(table) WHERE contact = ?", [Data(contact.bytes)])
+        }
+    }
+
     func putStanding(_ contact: ContactID, state: RecordState, stopped: Timestamp?) throws {
         try execute(
             "UPDATE contacts SET state = ?, stopped = ? WHERE id = ?",
@@ -227,7 +258,7 @@ struct SQLiteTransaction: VaultTransaction {
         let statement = try PreparedStatement(
             database,
             """
-            SELECT purpose, notice, evidence, given, expires, withdrawn FROM consents
+            SELECT purpose, notice, evidence, given, expires, withdrawn, recipients FROM consents
             WHERE contact = ? ORDER BY purpose
             """)
         var found: [ContactID: [StoredConsent]] = [:]
@@ -238,6 +269,7 @@ struct SQLiteTransaction: VaultTransaction {
                 }
                 return StoredConsent(
                     contact: contact, purpose: purpose, notice: notice, evidence: row.bytes(2),
+                    recipients: try row.textIfPresent(6).map { try Self.recipients($0) },
                     given: try row.time(3), expires: try row.timeIfPresent(4),
                     withdrawn: try row.timeIfPresent(5))
             }
@@ -246,15 +278,31 @@ struct SQLiteTransaction: VaultTransaction {
         return found
     }
 
+    /// Names with a space between them. A list of which a part does not parse is corrupt, not shorter.
+    private static func recipients(_ text: String) throws -> Set<Reference> {
+        guard !text.isEmpty else { return [] }
+        var names: Set<Reference> = []
+        for name in text.split(separator: " ", omittingEmptySubsequences: false) {
+            guard let name = Reference(String(name)) else { throw StoreError.corrupt("consents") }
+            names.insert(name)
+        }
+        return names
+    }
+
     func putConsents(_ consents: [StoredConsent]) throws {
-        let statement = try database.cachedStatement(
-            sql: "INSERT OR REPLACE INTO consents VALUES (?, ?, ?, ?, ?, ?, ?)")
+        let statement = try PreparedStatement(
+            database,
+            """
+            INSERT OR REPLACE INTO consents
+                (contact, purpose, notice, evidence, given, expires, withdrawn, recipients)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """)
         for consent in consents {
-            try statement.execute(arguments: [
-                Data(consent.contact.bytes), consent.purpose.text, consent.notice.text,
-                Data(consent.evidence),
-                consent.given.milliseconds, consent.expires?.milliseconds, consent.withdrawn?.milliseconds,
-            ])
+            let recipients = consent.recipients?.map(\.text).sorted().joined(separator: " ")
+            try statement.run(
+                .bytes(consent.contact.bytes), .text(consent.purpose.text), .text(consent.notice.text),
+                .bytes(consent.evidence), .time(consent.given), .time(consent.expires),
+                .time(consent.withdrawn), .textIfPresent(recipients))
         }
     }
 
@@ -395,6 +443,7 @@ struct SQLiteTransaction: VaultTransaction {
         for table in ["proofs", "token_uses", "deliveries", "idempotent_results"] {
             try execute("DELETE FROM \(table) WHERE expires < ?", [before.milliseconds])
         }
+        try purgeCounts(before: before)
     }
 
     // MARK: Statements

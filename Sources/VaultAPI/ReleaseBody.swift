@@ -57,14 +57,19 @@ public struct StoredContactBody: Codable, Sendable {
     public let generation: UInt64
     /// The mask of the number.
     public let phone: String
+    /// When somebody last said no for the number; absent if nobody did. RFC 3339.
+    public let stopped: String?
     /// The entry; absent for a repeated idempotent request.
     public let receipt: ReceiptBody?
 
     /// A reply.
-    public init(contact: String, generation: UInt64, phone: String, receipt: ReceiptBody?) {
+    public init(
+        contact: String, generation: UInt64, phone: String, stopped: String? = nil, receipt: ReceiptBody?
+    ) {
         self.contact = contact
         self.generation = generation
         self.phone = phone
+        self.stopped = stopped
         self.receipt = receipt
     }
 }
@@ -77,6 +82,8 @@ public struct ImportLineBody: Codable, Sendable {
     public let contact: String?
     /// The mask of its number.
     public let phone: String?
+    /// When somebody last said no for its number: it was stored stopped. RFC 3339.
+    public let stopped: String?
     /// The field that was refused.
     public let field: String?
     /// What was wrong with it.
@@ -84,11 +91,13 @@ public struct ImportLineBody: Codable, Sendable {
 
     /// A line.
     public init(
-        line: Int, contact: String? = nil, phone: String? = nil, field: String? = nil, problem: String? = nil
+        line: Int, contact: String? = nil, phone: String? = nil, stopped: String? = nil,
+        field: String? = nil, problem: String? = nil
     ) {
         self.line = line
         self.contact = contact
         self.phone = phone
+        self.stopped = stopped
         self.field = field
         self.problem = problem
     }

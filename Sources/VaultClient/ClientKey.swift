@@ -52,12 +52,36 @@ public enum ClientKey {
     /// Reads a private key.
     /// - Throws: ``ClientKeyError/permissionsTooOpen`` if group or others have any access, and the other cases.
     public static func load(path: String) throws(ClientKeyError) -> PrivateJWK {
-        let bytes = try read(path)
-        let value: JSONValue
-        do { value = try JSONValue.parse(bytes, maximumDepth: 3) } catch {
-            throw .malformed(.malformedMember)
-        }
+        let value = try json(path)
         do { return try PrivateJWK(parsing: value) } catch { throw .malformed(error) }
+    }
+
+    /// Reads a private encryption key, which opens fields that were sealed to this client.
+    /// - Throws: as ``load(path:)``.
+    public static func loadEncryption(path: String) throws(ClientKeyError) -> PrivateEncryptionJWK {
+        let value = try json(path)
+        do { return try PrivateEncryptionJWK(parsing: value) } catch { throw .malformed(error) }
+    }
+
+    private static func json(_ path: String) throws(ClientKeyError) -> JSONValue {
+        let bytes = try read(path)
+        do { return try JSONValue.parse(bytes, maximumDepth: 3) } catch { throw .malformed(.malformedMember) }
+    }
+
+    /// Makes a new private encryption key, P-256, and stores it with mode 0600. Never overwrites.
+    /// - Returns: the public half, for the registration.
+    /// - Throws: as ``create(path:algorithm:)``.
+    public static func createEncryption(path: String) throws(ClientKeyError) -> EncryptionJWK {
+        let key: PrivateEncryptionJWK
+        let json: JSONValue
+        do {
+            key = try PrivateEncryptionJWK.generate()
+            json = try key.revealJSON()
+        } catch {
+            throw .unavailable
+        }
+        try write(json.canonicalBytes + [UInt8(ascii: "\n")], path)
+        return key.publicJWK
     }
 
     /// Makes a new private key and stores it with mode 0600. Never overwrites.

@@ -239,14 +239,14 @@ public final class VaultClient: Sendable {
 
     // MARK: One request
 
-    private enum Credentials {
+    enum Credentials {
         case none
         /// A proof without a token: the token endpoint.
         case key
         case token(ClientToken)
     }
 
-    private func exchange(
+    func exchange(
         _ method: String, _ path: String, _ credentials: Credentials, headers: [(String, String)],
         limit: Int = replyBytes,
         body: () throws(VaultClientError) -> [UInt8]? = { () throws(VaultClientError) in nil }
@@ -321,7 +321,7 @@ public final class VaultClient: Sendable {
     }
 
     /// Repeats what lost its connection. Only for requests that the vault recognises when they come again.
-    private func repeating(
+    func repeating(
         _ attempt: () async throws(VaultClientError) -> VaultReply
     ) async throws(VaultClientError) -> VaultReply {
         let begun = ContinuousClock.now
@@ -341,14 +341,14 @@ public final class VaultClient: Sendable {
         }
     }
 
-    private func success(_ reply: VaultReply, _ status: Int) throws(VaultClientError) -> VaultReply {
+    func success(_ reply: VaultReply, _ status: Int) throws(VaultClientError) -> VaultReply {
         if reply.status == status { return reply }
         // A redirect or another kind of success is nobody's refusal: it is not the vault that answered.
         guard reply.status >= 400 else { throw .replyMalformed(status: reply.status) }
         throw .refused(VaultProblem(reply))
     }
 
-    private static func makeRequestID() -> String { UUID().uuidString.lowercased() }
+    static func makeRequestID() -> String { UUID().uuidString.lowercased() }
 
     /// A `jti`: 128 random bits.
     private static func makeIdentifier() throws(CryptoError) -> String {

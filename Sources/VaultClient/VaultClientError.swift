@@ -57,6 +57,8 @@ public enum VaultClientError: Error, Sendable, CustomStringConvertible {
     case requestMalformed
     /// The client's key did not sign.
     case signingFailed
+    /// A sealed field is not for this key, or was changed on its way.
+    case sealedFieldUnreadable
 
     /// The HTTP status, `nil` if there was no reply.
     public var status: Int? {
@@ -87,6 +89,7 @@ public enum VaultClientError: Error, Sendable, CustomStringConvertible {
         case .endpointNotSecure: "numbers travel only over https, or over http to 127.0.0.1, ::1 or localhost"
         case .requestMalformed: "the request's path, method or header fields cannot be sent"
         case .signingFailed: "the client's key did not sign"
+        case .sealedFieldUnreadable: "the sealed field does not open with this key"
         }
     }
 }

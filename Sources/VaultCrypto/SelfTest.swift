@@ -13,6 +13,7 @@ public enum CryptoSelfTest {
         try named("scrypt", scrypt)
         try named("Ed25519", ed25519)
         try named("ES256", es256)
+        try named("ECDH-ES", ecdhES)
     }
 
     /// Turns both a wrong answer and a failure on the way to it into one error with the algorithm's name.
@@ -151,6 +152,31 @@ public enum CryptoSelfTest {
                 copying: hex("c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721")))
         guard key.verificationKey.rawRepresentation == verifier.rawRepresentation else { return false }
         return try verifier.isValid(signature: key.sign(message), for: message)
+    }
+
+    /// RFC 7518 Appendix C: the agreed secret from either side, and the key made of it; a point off the curve
+    /// refused.
+    private static func ecdhES() throws(CryptoError) -> Bool {
+        let alice = try KeyAgreementKey(
+            privateKey: SecretBytes(
+                copying: hex("d3f3716913d4310a0026de741b3f18893afc8114f0c84682ba677e313a13988a")))
+        let bob = try KeyAgreementKey(
+            privateKey: SecretBytes(
+                copying: hex("5449836690d75caf29f0dd029ddb31b3ddb8aba9d2d515c5012465e817d4a9dc")))
+        let expected = hex("9e56d91d817135d372834283bf84269cfb316ea3da806a48f6daa7798cfe90c4")
+        let sent = try alice.sharedSecret(with: bob.publicPoint)
+        let received = try bob.sharedSecret(with: alice.publicPoint)
+        guard sent.revealBytes() == expected, received.revealBytes() == expected else { return false }
+        let key = try ConcatKDF.derive(
+            sent,
+            otherInfo: hex("000000074131323847434d00000005416c69636500000003426f6200000080"), count: 16)
+        guard key.revealBytes() == hex("56aa8deaf8236d205c2228cd71a7101a") else { return false }
+        var offCurve = bob.publicPoint
+        offCurve[64] ^= 1
+        do {
+            _ = try alice.sharedSecret(with: offCurve)
+            return false
+        } catch { return error == .invalidArgument("public key") }
     }
 
     /// Bytes of a hexadecimal literal of this file.

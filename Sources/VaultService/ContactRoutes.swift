@@ -20,14 +20,42 @@ struct ContactRoutes {
                 to: request, as: .client(try request.verified(by: vault)))
         }
         router.get("/v1/contacts/:contact") { request, context in try await view(request, context) }
+        router.delete("/v1/contacts/:contact") { request, context in
+            try await request.answered(by: vault, as: .contactErase, context) { caller in
+                try await erase(as: caller, context)
+            }
+        }
         router.put("/v1/contacts/:contact") { request, context in try await replace(request, context) }
         router.put("/v1/contacts/:contact/consents/:purpose") { request, context in
-            try await consent(request, context)
+            try await request.answered(by: vault, as: .consentGive, context) { caller in
+                try await consent(request, as: caller, context)
+            }
         }
         router.delete("/v1/contacts/:contact/consents/:purpose") { request, context in
-            try await withdraw(request, context)
+            try await request.answered(by: vault, as: .consentWithdraw, context) { caller in
+                try await withdraw(as: caller, context)
+            }
         }
-        router.put("/v1/contacts/:contact/stop") { request, context in try await stop(request, context) }
+        router.put("/v1/contacts/:contact/authorisation") { request, context in
+            try await request.answered(by: vault, as: .authorisationGive, context) { caller in
+                try await authorise(request, as: caller, context)
+            }
+        }
+        router.delete("/v1/contacts/:contact/authorisation") { request, context in
+            try await request.answered(by: vault, as: .authorisationWithdraw, context) { caller in
+                try await withdrawAuthorisation(as: caller, context)
+            }
+        }
+        router.put("/v1/contacts/:contact/references/:reference") { request, context in
+            try await request.answered(by: vault, as: .referenceRecord, context) { caller in
+                try await record(request, as: caller, context)
+            }
+        }
+        router.put("/v1/contacts/:contact/stop") { request, context in
+            try await request.answered(by: vault, as: .stopSet, context) { caller in
+                try await stop(as: caller, context)
+            }
+        }
     }
 
     private func store(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
@@ -65,39 +93,74 @@ struct ContactRoutes {
         }
     }
 
-    private func consent(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        try await request.answered(by: vault, as: .consentGive, context) { caller in
-            guard let contact = context.contact,
-                let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
-            else { throw RequestFault.pathMalformed }
-            let body = try await request.bytes(upTo: Limits.requestBodyBytes)
-            guard let object = (try? JSONValue.parse(body))?.objectValue else {
-                throw RequestFault.bodyMalformed
-            }
-            let consent = try ConsentIntake(purpose: purpose, members: object)
-            try await vault.giveConsent(consent, of: contact, as: caller, requestID: context.requestID)
-            return Response(status: .noContent)
+    // What the contact, or the borrower, said. The operator's routes answer with these too.
+
+    func consent(
+        _ request: Request, as caller: Caller, _ context: VaultRequestContext
+    ) async throws -> Response {
+        guard let contact = context.contact, let purpose = context.purpose else {
+            throw RequestFault.pathMalformed
         }
+        let object = try await request.object(members: ["notice", "evidence", "recipients", "expires"])
+        let consent = try ConsentIntake(purpose: purpose, members: object)
+        try await vault.giveConsent(consent, of: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
     }
 
-    private func withdraw(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        try await request.answered(by: vault, as: .consentWithdraw, context) { caller in
-            guard let contact = context.contact,
-                let purpose = context.parameters.get("purpose").flatMap({ Purpose($0) })
-            else { throw RequestFault.pathMalformed }
-            try await vault.withdrawConsent(
-                to: purpose, of: contact, as: caller, requestID: context.requestID)
-            return Response(status: .noContent)
+    func withdraw(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
+        guard let contact = context.contact, let purpose = context.purpose else {
+            throw RequestFault.pathMalformed
         }
+        try await vault.withdrawConsent(to: purpose, of: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
     }
 
-    private func stop(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        try await request.answered(by: vault, as: .stopSet, context) { caller in
-            guard let contact = context.contact else { throw RequestFault.pathMalformed }
-            try await vault.stop(contact, as: caller, requestID: context.requestID)
-            return Response(status: .noContent)
-        }
+    func authorise(
+        _ request: Request, as caller: Caller, _ context: VaultRequestContext
+    ) async throws -> Response {
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        let object = try await request.object(members: ["evidence", "expires"])
+        try await vault.giveAuthorisation(
+            try AuthorisationIntake(members: object), to: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
     }
+
+    func withdrawAuthorisation(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        try await vault.withdrawAuthorisation(of: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+
+    func record(
+        _ request: Request, as caller: Caller, _ context: VaultRequestContext
+    ) async throws -> Response {
+        guard let contact = context.contact,
+            let name = context.parameters.get("reference").flatMap({ Reference($0) })
+        else { throw RequestFault.pathMalformed }
+        let object = try await request.object(members: ["kind"])
+        guard let kind = object["kind"]?.stringValue.flatMap({ ReferenceKind(rawValue: $0) }) else {
+            throw RequestFault.bodyMalformed
+        }
+        try await vault.recordReference(name, kind, of: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+
+    func erase(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        try await vault.eraseContact(contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+
+    func stop(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        try await vault.stop(contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+}
+
+extension VaultRequestContext {
+    /// The purpose of the path, `nil` if it is none.
+    var purpose: Purpose? { parameters.get("purpose").flatMap { Purpose($0) } }
 }
 
 extension Response {

@@ -47,11 +47,9 @@ struct OperatorRoutes {
                 ContactBody(
                     try await vault.contact(contact, as: .localOperator, requestID: context.requestID)))
         }
-        router.put("/operator/contacts/:contact/stop") { _, context -> Response in
-            guard let contact = context.contact else { throw RequestFault.pathMalformed }
-            try await vault.stop(contact, as: .localOperator, requestID: context.requestID)
-            return Response(status: .noContent)
-        }
+        addFacts(to: router)
+        addPolicy(to: router)
+        addReviews(to: router)
         router.get("/operator/log/entries") { request, context -> Response in
             try .json(
                 try await LogRoutes(vault: vault).page(
@@ -75,6 +73,89 @@ struct OperatorRoutes {
             try await vault.publishCheckpoint()
             guard let checkpoint = vault.latestCheckpoint else { throw VaultError.notFound }
             return .text(checkpoint.note)
+        }
+    }
+
+    /// What contacts and borrowers said.
+    private func addFacts(to router: Router<VaultRequestContext>) {
+        let routes = ContactRoutes(vault: vault)
+        router.delete("/operator/contacts/:contact") { _, context in
+            try await routes.erase(as: .localOperator, context)
+        }
+        router.put("/operator/contacts/:contact/stop") { _, context in
+            try await routes.stop(as: .localOperator, context)
+        }
+        router.put("/operator/contacts/:contact/consents/:purpose") { request, context in
+            try await routes.consent(request, as: .localOperator, context)
+        }
+        router.delete("/operator/contacts/:contact/consents/:purpose") { _, context in
+            try await routes.withdraw(as: .localOperator, context)
+        }
+        router.put("/operator/contacts/:contact/authorisation") { request, context in
+            try await routes.authorise(request, as: .localOperator, context)
+        }
+        router.delete("/operator/contacts/:contact/authorisation") { _, context in
+            try await routes.withdrawAuthorisation(as: .localOperator, context)
+        }
+        router.put("/operator/contacts/:contact/references/:reference") { request, context in
+            try await routes.record(request, as: .localOperator, context)
+        }
+        router.post("/operator/suppressions") { request, context in
+            try await StopListRoutes(vault: vault).suppress(request, as: .localOperator, context)
+        }
+    }
+
+    /// The policy and what waits for a second person.
+    private func addPolicy(to router: Router<VaultRequestContext>) {
+        let routes = PolicyRoutes(vault: vault)
+        router.get("/operator/policy") { _, context in try await routes.source(as: .localOperator, context) }
+        router.post("/operator/policy") { request, context in
+            try await routes.propose(request, as: .localOperator, context)
+        }
+        router.post("/operator/policy/explain") { request, context -> Response in
+            let body = try await request.bytes(upTo: Limits.requestBodyBytes)
+            return try .json(
+                ExplanationBody(try await vault.explain(request: body, requestID: context.requestID)))
+        }
+        router.post("/operator/policy/simulate") { request, context -> Response in
+            let range = request.uri.queryParameters
+            guard let from = range.get("from").flatMap({ Timestamp($0) }),
+                let to = range.get("to").flatMap({ Timestamp($0) })
+            else { throw RequestFault.bodyMalformed }
+            let decisions = try await vault.simulate(
+                try await PolicyRoutes.proposal(request), from: from, to: to, requestID: context.requestID)
+            return try .json(decisions.map { SimulatedDecisionBody($0) })
+        }
+        let approvals = ApprovalRoutes(vault: vault)
+        router.get("/operator/approvals") { _, context in
+            try await approvals.pending(as: .localOperator, context)
+        }
+        router.post("/operator/approvals/:approval/approve") { _, context in
+            try await approvals.approve(as: .localOperator, context)
+        }
+    }
+
+    /// What people must look at.
+    private func addReviews(to router: Router<VaultRequestContext>) {
+        router.get("/operator/reviews") { request, context -> Response in
+            let all = request.uri.queryParameters.get("all") == "true"
+            let (reviews, now) = try await vault.reviews(
+                openOnly: !all, as: .localOperator, requestID: context.requestID)
+            return try .json(reviews.map { ReviewBody($0, at: now) })
+        }
+        router.post("/operator/reviews/:release/close") { request, context -> Response in
+            guard let release = context.release else { throw RequestFault.pathMalformed }
+            let object = try await request.object(members: ["finding"])
+            guard let finding = object["finding"]?.stringValue.flatMap({ ReviewFinding(rawValue: $0) }) else {
+                throw RequestFault.bodyMalformed
+            }
+            try await vault.closeReview(
+                of: release, finding: finding, as: .localOperator, requestID: context.requestID)
+            return Response(status: .noContent)
+        }
+        router.get("/operator/outcomes/missing") { _, context -> Response in
+            let releases = try await vault.overdueReleases(as: .localOperator, requestID: context.requestID)
+            return try .json(releases.map { MissingOutcomeBody($0) })
         }
     }
 

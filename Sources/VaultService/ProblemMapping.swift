@@ -1,6 +1,7 @@
 // Errors as replies, all in one place, so that what a caller may learn can be read on one page.
 
 import AccessToken
+import ConfigurationFile
 import ContactModel
 import ContactVault
 import HTTPTypes
@@ -61,6 +62,12 @@ extension ErrorReply {
         switch error {
         case let error as VaultError: self.init(error)
         case let fault as RequestFault: self.init(fault)
+        case let fault as ConfigurationFault:
+            // Only a policy that was handed in: its text is the caller's own.
+            self.init(
+                .unprocessableContent, "policy-malformed",
+                "The policy was not accepted; the one in force stays",
+                detail: fault.description)
         case let error as HTTPError where error.status == .notFound:
             self.init(.notFound, "not-found", "There is nothing here")
         case let error as HTTPError where error.status == .methodNotAllowed:
@@ -69,6 +76,23 @@ extension ErrorReply {
             self.init(RequestFault.bodyTooLarge)
         default:
             self.init(.internalServerError, "internal", "Something failed here; nothing was released")
+        }
+    }
+
+    /// The reply to the operator, with the code that the log has.
+    init(toOperator error: any Error) {
+        self.init(error)
+        switch error {
+        case VaultError.denied(let code): detail = code.rawValue
+        case VaultError.inconsistent("client_exists"): detail = "a client of this name is registered already"
+        case VaultError.inconsistent("client_name_reserved"):
+            detail = "this name is the operator's: choose another"
+        case VaultError.inconsistent("encryption_key_signs"):
+            detail = "the encryption key also signs: make another for sealed numbers"
+        case VaultError.inconsistent(let what), VaultError.recordUnreadable(let what),
+            VaultError.storeCorrupt(let what), VaultError.logUnavailable(let what):
+            detail = what
+        default: break
         }
     }
 
@@ -107,6 +131,15 @@ extension ErrorReply {
             self.init(
                 .conflict, "idempotency-conflict", "This Idempotency-Key was used with another request",
                 detail: "use a new key for a new request")
+        case .outcomeConflict:
+            self.init(.conflict, "outcome-conflict", "Another outcome of this release is on record")
+        case .approvalVoid:
+            self.init(
+                .conflict, "approval-void",
+                "This approval was given already, was used, has expired, or what it approves has changed since"
+            )
+        case .approvalByRequester:
+            self.init(.forbidden, "approval-by-requester", "Nobody approves what they asked for themselves")
         case .notFound: self.init(.notFound, "not-found", "There is nothing here")
         case .overloaded:
             self.init(
@@ -129,9 +162,15 @@ extension ErrorReply {
         case .tokenSpent, .tokenRevoked, .tokenExpired, .clientSuspended, .clientUnknown:
             self.init(TokenError.invalidToken(.expired))
         case .insufficientScope: self.init(TokenError.insufficientScope)
+        case .rateLimited:
+            self.init(.tooManyRequests, "rate-limited", "Too many requests of this client")
+            // Counted by the minute.
+            headers[.retryAfter] = "60"
+        case .batchTooLarge:
+            self.init(.contentTooLarge, "batch-too-large", "More numbers than the policy compares at once")
         default:
             self.init(.forbidden, "release-denied", "Release denied")
-            if code.disclosedToCaller { detail = code.rawValue.replacing("_", with: "-") }
+            detail = code.disclosedAs
         }
     }
 

@@ -3,6 +3,7 @@
 import AccessLog
 package import ContactModel
 package import ContactVault
+package import PurposePolicy
 import StrictEncoding
 package import VaultAPI
 
@@ -20,7 +21,7 @@ extension StoredContactBody {
     package init(_ stored: StoredReceipt) {
         self.init(
             contact: stored.contact.description, generation: stored.generation, phone: stored.mask,
-            receipt: stored.receipt.map { ReceiptBody($0) })
+            stopped: stored.stopped?.description, receipt: stored.receipt.map { ReceiptBody($0) })
     }
 }
 
@@ -29,7 +30,9 @@ extension ImportLineBody {
     package init(_ result: Result<StoredReceipt, IntakeFault>, line: Int) {
         switch result {
         case .success(let stored):
-            self.init(line: line, contact: stored.contact.description, phone: stored.mask)
+            self.init(
+                line: line, contact: stored.contact.description, phone: stored.mask,
+                stopped: stored.stopped?.description)
         case .failure(let fault):
             self.init(line: line, field: fault.field, problem: fault.problem.rawValue)
         }
@@ -66,5 +69,88 @@ extension LogEntryBody {
             contact: logged.disclosed?.contact?.description,
             caseReference: logged.disclosed?.caseReference?.text,
             actor: actor.map { $0.kind.rawValue + ":" + $0.id.text }, sequence: logged.disclosed?.sequence)
+    }
+}
+
+extension PolicyDifferenceBody {
+    /// The wire form of a change.
+    package init(_ difference: PolicyDifference) {
+        self.init(place: difference.place, change: difference.change, effect: difference.effect.rawValue)
+    }
+}
+
+extension PolicyChangeBody {
+    /// The wire form of what became of a policy.
+    package init(_ change: PolicyChange) {
+        switch change {
+        case .applied(let version, let changes):
+            self.init(
+                state: "applied", version: version, approval: nil,
+                changes: changes.map { PolicyDifferenceBody($0) })
+        case .waiting(let approval, let version, let changes):
+            self.init(
+                state: "waiting", version: version, approval: approval.description,
+                changes: changes.map { PolicyDifferenceBody($0) })
+        case .unchanged(let version):
+            self.init(state: "unchanged", version: version, approval: nil, changes: [])
+        }
+    }
+}
+
+extension ApprovalBody {
+    /// The wire form of an approval.
+    /// - Throws: ``VaultError/storeCorrupt(_:)`` for an impossible name.
+    package init(_ stored: StoredApproval, of vault: Vault) throws {
+        guard let id = ApprovalID(bytes: stored.id) else { throw VaultError.storeCorrupt("approvals") }
+        self.init(
+            approval: id.description, kind: stored.kind.rawValue, contact: stored.contact?.description,
+            requester: stored.requester.text, requested: stored.requested.description,
+            expires: stored.expires.description,
+            changes: try vault.changes(by: stored).map { PolicyDifferenceBody($0) })
+    }
+}
+
+extension ReviewBody {
+    /// The wire form of a review.
+    package init(_ review: StoredReview, at now: Timestamp) {
+        self.init(
+            release: review.release.description, client: review.client.text, purpose: review.purpose.text,
+            released: review.opened.description, due: review.due.description,
+            isOverdue: review.closed == nil && review.due <= now, alerted: review.alerted?.description,
+            closed: review.closed?.description, finding: review.finding)
+    }
+}
+
+extension MissingOutcomeBody {
+    /// The wire form of a release without an outcome.
+    package init(_ release: StoredRelease) {
+        self.init(
+            release: release.id.description, client: release.client.text, purpose: release.purpose.text,
+            released: release.time.description, due: release.outcomeDue?.description ?? "")
+    }
+}
+
+extension ExplanationBody {
+    /// The wire form of an explanation.
+    package init(_ explanation: PolicyExplanation) {
+        self.init(
+            version: explanation.version, moment: explanation.moment.descriptionWithMilliseconds,
+            form: explanation.form?.rawValue, denial: explanation.denial?.rawValue,
+            rules: explanation.rules.map { step in
+                switch step.verdict {
+                case .passed: Rule(rule: step.rule.rawValue, verdict: "passed", code: nil)
+                case .denied(let code): Rule(rule: step.rule.rawValue, verdict: "denied", code: code.rawValue)
+                case .notJudged: Rule(rule: step.rule.rawValue, verdict: "not_judged", code: nil)
+                }
+            })
+    }
+}
+
+extension SimulatedDecisionBody {
+    /// The wire form of simulated decisions.
+    package init(_ decisions: SimulatedDecisions) {
+        self.init(
+            purpose: decisions.purpose.text, action: decisions.action.text, was: decisions.was,
+            wouldBe: decisions.wouldBe, count: decisions.count)
     }
 }

@@ -10,7 +10,16 @@ import NIOCore
 
 /// Gives every request an id, turns what a route throws into a problem, and stamps the reply.
 struct RequestMiddleware: RouterMiddleware {
+    /// Who reads the replies.
+    enum Audience: Sendable {
+        /// A client, which learns no more than `docs/spec/http-api.md` says.
+        case client
+        /// The operator, who may read everything here and is told which rule refused.
+        case `operator`
+    }
+
     let log: ServiceLog
+    var audience = Audience.client
 
     func handle(
         _ request: Request, context: VaultRequestContext,
@@ -22,13 +31,20 @@ struct RequestMiddleware: RouterMiddleware {
         do {
             response = try await next(request, context)
         } catch {
-            response = ErrorReply(error).response(requestID: context.requestID)
+            response = reply(to: error).response(requestID: context.requestID)
             log.failure(
                 error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
         }
         response.headers[.requestID] = context.requestID.text
         response.headers[.cacheControl] = "no-store"
         return response
+    }
+
+    private func reply(to error: any Error) -> ErrorReply {
+        switch audience {
+        case .client: ErrorReply(error)
+        case .operator: ErrorReply(toOperator: error)
+        }
     }
 
     private static func requestID(_ request: Request) -> Reference {

@@ -11,6 +11,8 @@ public struct ServiceConfiguration: Sendable {
     public var control: Listener
     /// The name of this instance in log entries.
     public var instance: String
+    /// URL that emergency alerts are posted to, https or on loopback; `nil` for none.
+    public var alertWebhook: String?
 
     /// One address and how it is secured.
     public struct Listener: Sendable {
@@ -87,9 +89,31 @@ public struct ServiceConfiguration: Sendable {
             else { throw root.fault("use letters, digits, - and _, at most 64", key: "instance") }
             self.instance = instance
         }
+        if let alerts = try root.optionalMapping("alerts") {
+            let url = try alerts.string("webhook")
+            guard Self.isAcceptableWebhook(url) else {
+                throw alerts.fault(
+                    "use an https URL, or http on loopback, without user or fragment", key: "webhook")
+            }
+            alertWebhook = url
+        }
         if let node = try root.optionalMapping("data") { try Self.read(&data, node) }
         if let node = try root.optionalMapping("control") { try Self.read(&control, node) }
         try root.finish()
+    }
+
+    /// Alerts name clients and releases: in clear they may only go to this machine.
+    private static func isAcceptableWebhook(_ text: String) -> Bool {
+        guard text.utf8.count <= 1024, let url = URLComponents(string: text), let host = url.host,
+            !host.isEmpty,
+            url.user == nil, url.password == nil, url.fragment == nil
+        else { return false }
+        let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+        switch url.scheme {
+        case "https": return true
+        case "http": return Listener(host: bare, port: 0).isLoopback
+        default: return false
+        }
     }
 
     private static func read(_ listener: inout Listener, _ node: ConfigurationNode) throws(ConfigurationFault)
@@ -132,9 +156,14 @@ public struct ServiceConfiguration: Sendable {
           #   key: /etc/contact-vault/key.pem
           # behind_tls_proxy: false
 
-        # Health and readiness. Leave it on loopback.
+        # Health, figures, policy and approvals. Leave it on loopback.
         control:
           listen: 127.0.0.1:8471
+
+        # Where to post an alert when somebody breaks the glass (purposes with break_glass), as JSON: https, or http on
+        # loopback. Without it, alerts are in the service's log and in /metrics alone.
+        # alerts:
+        #   webhook: https://alerts.example/contact-vault
 
         """
 }

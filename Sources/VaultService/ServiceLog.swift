@@ -33,6 +33,13 @@ public struct ServiceLog: Sendable {
             "\(message)", metadata: facts.mapValues { Logger.MetadataValue.stringConvertible($0) })
     }
 
+    /// A release that broke the glass: somebody must look at it.
+    func emergency(_ release: ReleaseID, _ due: Timestamp) {
+        logger.critical(
+            "emergency release: review it with `contact-vault review`",
+            metadata: ["release": .string(release.description), "due": .string(due.description)])
+    }
+
     /// A job of the service that failed and will be tried again.
     func trouble(_ message: StaticString, _ error: any Error) {
         logger.error("\(message)", metadata: ["code": .string(Self.code(error))])
@@ -46,6 +53,9 @@ public struct ServiceLog: Sendable {
         case VaultError.intake(let fault): "intake.\(fault.field).\(fault.problem.rawValue)"
         case VaultError.generationMismatch: "generation_mismatch"
         case VaultError.idempotencyConflict: "idempotency_conflict"
+        case VaultError.outcomeConflict: "outcome_conflict"
+        case VaultError.approvalVoid: "approval_void"
+        case VaultError.approvalByRequester: "approval_by_requester"
         case VaultError.notFound: "not_found"
         case VaultError.overloaded: "overloaded"
         case VaultError.logUnavailable(let code): "log_unavailable.\(code)"

@@ -18,6 +18,16 @@ struct VaultRequestContext: RequestContext {
         requestID = RequestID.placeholder
     }
 
+    /// A context without a connection.
+    init(logger: Logger) {
+        coreContext = .init(source: WithoutConnection(logger: logger))
+        requestID = RequestID.placeholder
+    }
+
+    private struct WithoutConnection: RequestContextSource {
+        let logger: Logger
+    }
+
     /// Bodies are bounded by their routes; this bounds what a route forgot.
     var maxUploadSize: Int { Limits.requestBodyBytes }
 }

@@ -18,16 +18,22 @@ public struct VaultServer: Sendable {
     private let vault: Vault
     private let configuration: ServiceConfiguration
     private let operatorSocket: String
+    private let deliverAlert: AlertDelivery?
     private let logger: Logger
 
     /// A service.
     /// - Parameters:
     ///   - operatorSocket: path of the operator's socket, inside a folder that only the operator can enter.
+    ///   - deliverAlert: where emergency alerts go besides the log of the service; `nil` for nowhere.
     ///   - logger: where operations are logged; never accesses.
-    public init(vault: Vault, configuration: ServiceConfiguration, operatorSocket: String, logger: Logger) {
+    public init(
+        vault: Vault, configuration: ServiceConfiguration, operatorSocket: String,
+        deliverAlert: AlertDelivery? = nil, logger: Logger
+    ) {
         self.vault = vault
         self.configuration = configuration
         self.operatorSocket = operatorSocket
+        self.deliverAlert = deliverAlert
         self.logger = logger
     }
 
@@ -64,14 +70,20 @@ public struct VaultServer: Sendable {
         TokenRoutes(vault: vault, log: log).add(to: data)
         ReleaseRoutes(vault: vault).add(to: data)
         ContactRoutes(vault: vault).add(to: data)
+        OutcomeRoutes(vault: vault).add(to: data)
+        StopListRoutes(vault: vault).add(to: data)
+        ApprovalRoutes(vault: vault).add(to: data)
         LogRoutes(vault: vault).add(to: data)
 
         let control = Router(context: VaultRequestContext.self)
         control.add(middleware: RequestMiddleware(log: log))
         HealthRoutes(vault: vault).add(to: control)
+        MetricsRoutes(vault: vault).add(to: control)
+        PolicyRoutes(vault: vault).add(to: control)
+        ApprovalRoutes(vault: vault).add(to: control)
 
         let operators = Router(context: VaultRequestContext.self)
-        operators.add(middleware: RequestMiddleware(log: log))
+        operators.add(middleware: RequestMiddleware(log: log, audience: .operator))
         OperatorRoutes(vault: vault).add(to: operators)
 
         // A socket that a killed process left behind; the store's lock says that no other process serves.
@@ -80,6 +92,7 @@ public struct VaultServer: Sendable {
         var group = ServiceGroupConfiguration(
             services: [
                 LogJobs(vault: vault, log: log),
+                EmergencyAlerts(vault: vault, log: log, deliver: deliverAlert),
                 try application(data, configuration.data) { ready.bound(data: $0) },
                 try application(control, configuration.control) { ready.bound(control: $0) },
                 Application(

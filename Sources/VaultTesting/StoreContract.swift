@@ -44,8 +44,10 @@ public struct ContractViolation: Error, CustomStringConvertible {
 /// The contract of `VaultStore`, `VaultReader` and `VaultTransaction`.
 public enum StoreContract {
     /// Every case.
-    public static let cases: [StoreContractCase] =
-        transactionCases + logCases + contactCases + registrationCases + useCases
+    public static let cases: [StoreContractCase] = [
+        transactionCases, logCases, contactCases, registrationCases, useCases, factCases, activityCases,
+        countCases, approvalCases,
+    ].flatMap(\.self)
 
     /// Runs a case body on an opened store and closes it.
     static func onStore(
@@ -105,24 +107,24 @@ enum ContractSample {
     static func contactID(_ number: UInt8) -> ContactID { some(ContactID(bytes: bytes(15, 0) + [number])) }
 
     static func contact(
-        _ number: UInt8, generation: UInt64 = 1, sealed: [UInt8] = [1, 2, 3], stopped: Timestamp? = nil,
-        state: RecordState = .active, updated: Timestamp = time
+        _ number: UInt8, generation: UInt64 = 1, sealed: [UInt8] = [1, 2, 3], phone: UInt8? = nil,
+        stopped: Timestamp? = nil, state: RecordState = .active, updated: Timestamp = time
     ) -> StoredContact {
         StoredContact(
             id: contactID(number), borrower: reference("br_\(number)"), portfolio: reference("pf_1"),
             attributes: Array("{\"v\":1}".utf8), generation: generation, sealed: sealed,
-            disclosureKey: bytes(68, number), phoneIndexVersion: 1, phoneIndex: bytes(32, number),
-            state: state,
-            stopped: stopped, created: time, updated: updated)
+            disclosureKey: bytes(68, number), phoneIndexVersion: 1, phoneIndex: bytes(32, phone ?? number),
+            state: state, stopped: stopped, created: time, updated: updated)
     }
 
     static func consent(
-        _ number: UInt8, _ purpose: String, notice: String = "n1", withdrawn: Timestamp? = nil,
-        expires: Timestamp? = nil
+        _ number: UInt8, _ purpose: String, notice: String = "n1", recipients: Set<Reference>? = nil,
+        withdrawn: Timestamp? = nil, expires: Timestamp? = nil
     ) -> StoredConsent {
         StoredConsent(
             contact: contactID(number), purpose: some(Purpose(purpose)), notice: reference(notice),
-            evidence: bytes(32, number), given: time, expires: expires, withdrawn: withdrawn)
+            evidence: bytes(32, number), recipients: recipients, given: time, expires: expires,
+            withdrawn: withdrawn)
     }
 
     /// A batch of leaves; the store does not look into them.

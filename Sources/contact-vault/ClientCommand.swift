@@ -25,7 +25,8 @@ struct ClientKeyCommand: AsyncParsableCommand {
         abstract: "Make a client's key pair.",
         discussion: """
             Writes the private JWK to FILE, readable by its owner alone, and the public JWK to FILE.pub. The private \
-            half belongs to the client; the vault is only ever given the public one.
+            half belongs to the client; the vault is only ever given the public one. With --encryption it is a key that \
+            sealed numbers are encrypted to.
 
             Example: contact-vault client key dialer-1.jwk
             """)
@@ -36,16 +37,28 @@ struct ClientKeyCommand: AsyncParsableCommand {
     @Option(help: "ES256 or Ed25519.")
     var algorithm = "ES256"
 
+    @Flag(help: "Make a key for sealed numbers (P-256) instead of one that signs.")
+    var encryption = false
+
     func run() async throws {
+        if encryption {
+            let key = try ClientKey.createEncryption(path: file)
+            try publish(key.json)
+            return Terminal.result(key.thumbprint)
+        }
         guard let algorithm = SignatureAlgorithm(rawValue: algorithm) else {
             throw ValidationError("--algorithm: use ES256 or Ed25519")
         }
         let key = try ClientKey.create(path: file, algorithm: algorithm)
-        let text = key.json.canonicalText + "\n"
+        try publish(key.json)
+        Terminal.result(key.thumbprint)
+    }
+
+    private func publish(_ json: JSONValue) throws {
+        let text = json.canonicalText + "\n"
         guard FileManager.default.createFile(atPath: file + ".pub", contents: Data(text.utf8)) else {
             throw CommandFailure("cannot write \(file).pub")
         }
-        Terminal.result(key.thumbprint)
     }
 }
 

@@ -19,8 +19,9 @@ struct ContactVaultCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             InitCommand.self, ServeCommand.self, ClientCommand.self, ContactsCommand.self,
-            ReleaseCommand.self,
-            LogCommand.self, PolicyCommand.self, KeysCommand.self,
+            ReleaseCommand.self, OutcomesCommand.self, ReviewCommand.self, LogCommand.self,
+            PolicyCommand.self,
+            ApprovalsCommand.self, KeysCommand.self,
         ])
 
     static func main() async {

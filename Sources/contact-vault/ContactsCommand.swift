@@ -10,7 +10,10 @@ struct ContactsCommand: AsyncParsableCommand {
         commandName: "contacts",
         abstract: "Store and look at contacts.",
         discussion: "Example: contact-vault contacts import contacts.ndjson",
-        subcommands: [ContactsAdd.self, ContactsImport.self, ContactsShow.self, ContactsStop.self])
+        subcommands: [
+            ContactsAdd.self, ContactsImport.self, ContactsShow.self, ContactsStop.self, ContactsConsent.self,
+            ContactsAuthorise.self, ContactsReference.self, ContactsSuppress.self, ContactsErase.self,
+        ])
 }
 
 struct ContactsAdd: AsyncParsableCommand {
@@ -27,7 +30,7 @@ struct ContactsAdd: AsyncParsableCommand {
     func run() async throws {
         let json = try LineFile.bytes(file, limit: Limits.requestBodyBytes)
         let stored = try await options.folder.withSession(passphrase) { try await $0.store(json: json) }
-        Terminal.result("\(stored.contact)\t\(stored.phone)")
+        Terminal.result("\(stored.contact)\t\(stored.phone)" + (stored.stopped == nil ? "" : "\tstopped"))
     }
 }
 
@@ -56,7 +59,7 @@ struct ContactsImport: AsyncParsableCommand {
         var refused = 0
         try await options.folder.withSession(passphrase) { session in
             while let batch = lines.next(1024) {
-                let results = try await session.importLines(batch.map(\.bytes), from: 1)
+                let results = try await session.importLines(batch.map(\.bytes))
                 for result in results {
                     // Results name lines by their place in the batch; a line that says the import ended may name any.
                     guard batch.indices.contains(result.line - 1) else {
@@ -84,14 +87,13 @@ struct ContactsImport: AsyncParsableCommand {
 
     private func print(_ result: ImportLineBody, line: Int) throws {
         if json {
-            let result = ImportLineBody(
-                line: line, contact: result.contact, phone: result.phone, field: result.field,
-                problem: result.problem)
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys]
-            Terminal.result(String(decoding: try encoder.encode(result), as: UTF8.self))
+            Terminal.result(
+                try Terminal.json(
+                    ImportLineBody(
+                        line: line, contact: result.contact, phone: result.phone, stopped: result.stopped,
+                        field: result.field, problem: result.problem)))
         } else if let contact = result.contact, let phone = result.phone {
-            Terminal.result("\(contact)\t\(phone)")
+            Terminal.result("\(contact)\t\(phone)" + (result.stopped == nil ? "" : "\tstopped"))
         } else {
             Terminal.message(
                 "line \(line): \(result.field ?? "contact"): \(result.problem ?? "not accepted")")
@@ -144,61 +146,21 @@ struct ContactsStop: AsyncParsableCommand {
     }
 }
 
-/// A file read line by line.
-final class LineFile {
-    /// A line with its number, from 1.
-    struct Line {
-        let number: Int
-        let bytes: [UInt8]
-    }
+struct ContactsErase: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "erase",
+        abstract: "Erase a contact's record; entries and a place on the stop list stay.",
+        discussion: "Example: contact-vault contacts erase ct_…")
 
-    private let handle: FileHandle
-    private var buffer: [UInt8] = []
-    private var number = 0
-    private var isAtEnd = false
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
 
-    init(_ path: String) throws { handle = try Self.open(path) }
+    @Argument(help: "The contact, ct_….")
+    var contact: String
 
-    /// The next lines, at most `count`; `nil` at the end. Empty lines are counted and skipped.
-    func next(_ count: Int) -> [Line]? {
-        var lines: [Line] = []
-        while lines.count < count, let bytes = line() {
-            number += 1
-            if !bytes.isEmpty { lines.append(Line(number: number, bytes: bytes)) }
-        }
-        return lines.isEmpty ? nil : lines
-    }
-
-    private func line() -> [UInt8]? {
-        while true {
-            if let end = buffer.firstIndex(of: 0x0A) {
-                var line = Array(buffer[..<end])
-                buffer.removeFirst(end + 1)
-                if line.last == 0x0D { line.removeLast() }
-                return line
-            }
-            if isAtEnd {
-                defer { buffer = [] }
-                return buffer.isEmpty ? nil : buffer
-            }
-            let chunk = handle.readData(ofLength: 64 * 1024)
-            if chunk.isEmpty { isAtEnd = true }
-            buffer += Array(chunk)
-        }
-    }
-
-    /// A whole small file.
-    static func bytes(_ path: String, limit: Int) throws -> [UInt8] {
-        let data = try open(path).readData(ofLength: limit + 1)
-        guard data.count <= limit else { throw CommandFailure("\(path) is larger than \(limit) bytes") }
-        return Array(data)
-    }
-
-    private static func open(_ path: String) throws -> FileHandle {
-        if path == "-" { return .standardInput }
-        guard let handle = FileHandle(forReadingAtPath: path) else {
-            throw CommandFailure("cannot read \(path)")
-        }
-        return handle
+    func run() async throws {
+        let id = try ContactsShow.contact(contact)
+        try await options.folder.withSession(passphrase) { try await $0.erase(id) }
+        Terminal.message("erased \(id)")
     }
 }

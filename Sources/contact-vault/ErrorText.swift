@@ -56,6 +56,9 @@ enum ErrorText {
         case .denied(let code): "refused: \(code.rawValue)"
         case .intake(let fault): "not accepted, nothing was stored: \(fault.field): \(fault.problem.rawValue)"
         case .inconsistent("client_exists"): "a client of this name is registered already"
+        case .inconsistent("client_name_reserved"): "this name is the operator's: choose another"
+        case .inconsistent("encryption_key_signs"):
+            "the encryption key also signs: make another for sealed numbers"
         case .inconsistent("issuer_is_not_an_origin"):
             "the issuer must be an origin such as https://vault.example, without path or trailing slash"
         case .inconsistent(let what): "keys, policy and store do not belong together: \(what)"
@@ -63,6 +66,10 @@ enum ErrorText {
             "the system's clock is behind the log's last entry: set the clock right, then start again"
         case .logUnavailable(let code): "the access log cannot be written (\(code)): nothing was released"
         case .notFound: "there is no such thing here"
+        case .outcomeConflict: "another outcome of this release is on record"
+        case .approvalVoid:
+            "this approval was given already, was used, has expired, or what it approves has changed since"
+        case .approvalByRequester: "nobody approves what they asked for themselves"
         case .generationMismatch: "the contact has changed meanwhile: read it again"
         case .recordUnreadable(let code): "the record does not open: \(code)"
         case .storeCorrupt(let table): store(.corrupt(table))

@@ -110,16 +110,19 @@ struct InitCommand: AsyncParsableCommand {
         close(descriptor)
     }
 
+    /// The policy to begin with.
+    private func files() throws -> PolicyFiles {
+        if let policy { return try PolicyFiles(policy) }
+        return development
+            ? PolicyFiles(PolicyProposal(text: StarterPolicy.demonstrationPolicy, calendars: [:]))
+            : PolicyFiles(
+                PolicyProposal(text: StarterPolicy.starterCatalogue, calendars: StarterPolicy.calendars))
+    }
+
     private func make(in folder: VaultFolder) async throws {
         let random = SystemRandom()
-        let text: String
-        if let policy {
-            text = try VaultFolder.read(policy)
-        } else {
-            text = development ? StarterPolicy.demonstrationPolicy : StarterPolicy.starterCatalogue
-        }
-        let policyName = policy.map { ($0 as NSString).lastPathComponent } ?? "policy.yaml"
-        _ = try Policy.parse(text: text, file: policyName)
+        let policy = try files()
+        _ = try policy.parse()
 
         let root: RootKeyFile
         if development {
@@ -132,12 +135,21 @@ struct InitCommand: AsyncParsableCommand {
         }
         let keyring = try Keyring.make(tenant: tenant, random: random, now: SQLiteStore.systemClock())
         try KeyringFile(folder.keyring).store(keyring, root: root, random: random)
-        try VaultFolder.write(text, to: folder.policy)
+        try VaultFolder.write(policy.proposal.text, to: folder.policy)
+        if !policy.proposal.calendars.isEmpty {
+            try FileManager.default.createDirectory(
+                atPath: folder.holidays, withIntermediateDirectories: false,
+                attributes: [.posixPermissions: 0o700])
+        }
+        for (name, text) in policy.proposal.calendars {
+            try VaultFolder.write(text, to: folder.holidays + "/" + name + ".yaml")
+        }
         try VaultFolder.write(ServiceConfiguration.template, to: folder.configuration)
 
         let store = try SQLiteStore.open(path: folder.store, create: true)
         try await Vault.create(
-            in: store, keyring: keyring, issuer: issuer, policy: text, file: policyName, instance: instance)
+            in: store, keyring: keyring, issuer: issuer, policy: policy.proposal.text, file: policy.name,
+            calendars: policy.proposal.calendars, instance: instance)
         let vault = try await Vault.open(store: store, keyring: keyring, instance: instance)
         try VaultFolder.write(vault.logVerifierKey + "\n", to: folder.logKey)
         try await vault.close()

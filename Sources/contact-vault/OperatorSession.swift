@@ -1,160 +1,37 @@
-// Commands of the operator: asked of the service when one holds the vault, done here when none does. Both ways append the
-// same entries.
+// Commands of the operator: asked of the service when one holds the vault, answered here by the same routes when none does.
+// Both ways append the same entries, because both are one way.
 
 import AccessLog
 import AccessToken
 import ContactModel
 import ContactVault
 import Foundation
+import PurposePolicy
 import StrictEncoding
 import VaultAPI
 import VaultClient
 import VaultService
 
 /// What the operator may have done to a vault.
-protocol OperatorSession {
-    func register(_ client: RegisteredClient) async throws
-    func clients() async throws -> [RegisteredClient]
-    func setSuspended(_ isSuspended: Bool, client: Reference) async throws
-    func store(json: [UInt8]) async throws -> StoredContactBody
-    func importLines(_ lines: [[UInt8]], from first: Int) async throws -> [ImportLineBody]
-    func contact(_ id: ContactID) async throws -> ContactBody
-    func stop(_ id: ContactID) async throws
-    func entries(from: UInt64, limit: UInt64) async throws -> LogPageBody
-    func proof(of index: UInt64) async throws -> (leaf: String, proof: String)
-    func checkpoint() async throws -> String
-    func close() async throws
-}
-
-extension VaultFolder {
-    /// A session with the vault of this folder, wherever it is open.
-    func session(_ passphrase: PassphraseOptions) async throws -> any OperatorSession {
-        try requireVault()
-        do {
-            return LocalSession(vault: try await open(passphrase, instance: "cli"))
-        } catch StoreError.locked {
-            let connection = OperatorConnection(socket: operatorSocket)
-            // A store that is locked without a service behind it is another command at work.
-            guard FileManager.default.fileExists(atPath: operatorSocket) else { throw StoreError.locked }
-            return RemoteSession(connection: connection)
-        }
-    }
-}
-
-extension VaultFolder {
-    /// Runs commands of the operator and closes the vault again, whatever becomes of them.
-    func withSession<Value>(
-        _ passphrase: PassphraseOptions, _ body: (any OperatorSession) async throws -> Value
-    ) async throws -> Value {
-        let session = try await session(passphrase)
-        let value: Value
-        do { value = try await body(session) } catch {
-            try? await session.close()
-            throw error
-        }
-        do { try await session.close() } catch {
-            // What was done is done and recorded; only the entry of the closing is missing.
-            Terminal.message("warning: closing the vault: \(ErrorText.describe(error))")
-        }
-        return value
-    }
-}
-
-/// The vault opened in this process.
-struct LocalSession: OperatorSession {
-    let vault: Vault
-
-    private static func requestID() throws -> Reference {
-        guard let id = Reference("cli-" + UUID().uuidString.lowercased()) else {
-            throw CommandFailure("no request id")
-        }
-        return id
+struct OperatorSession {
+    private enum Place {
+        /// The vault is open in this process.
+        case here(Vault, LocalOperator)
+        /// A service holds it.
+        case service(OperatorConnection)
     }
 
-    func register(_ client: RegisteredClient) async throws {
-        try await vault.registerClient(client, requestID: try Self.requestID())
+    private let place: Place
+
+    init(_ vault: Vault) { place = .here(vault, LocalOperator(vault: vault)) }
+
+    init(service socket: String) { place = .service(OperatorConnection(socket: socket)) }
+
+    func close() async throws {
+        if case .here(let vault, _) = place { try await vault.close() }
     }
 
-    func clients() async throws -> [RegisteredClient] { try await vault.clients() }
-
-    func setSuspended(_ isSuspended: Bool, client: Reference) async throws {
-        try await vault.setSuspended(isSuspended, client: client, requestID: try Self.requestID())
-    }
-
-    func store(json: [UInt8]) async throws -> StoredContactBody {
-        StoredContactBody(
-            try await vault.storeContact(json: json, as: .localOperator, requestID: try Self.requestID()))
-    }
-
-    func importLines(_ lines: [[UInt8]], from first: Int) async throws -> [ImportLineBody] {
-        try await vault.importContacts(
-            lines, as: .localOperator, requestID: try Self.requestID(), isFirst: true
-        ).enumerated().map { ImportLineBody($1, line: first + $0) }
-    }
-
-    func contact(_ id: ContactID) async throws -> ContactBody {
-        ContactBody(try await vault.contact(id, as: .localOperator, requestID: try Self.requestID()))
-    }
-
-    func stop(_ id: ContactID) async throws {
-        try await vault.stop(id, as: .localOperator, requestID: try Self.requestID())
-    }
-
-    func entries(from: UInt64, limit: UInt64) async throws -> LogPageBody {
-        let size = try await vault.logSize()
-        let entries = try await vault.entries(
-            from..<from + limit, as: .localOperator, requestID: try Self.requestID())
-        return LogPageBody(
-            entries: try entries.map { try LogEntryBody($0) }, next: from + limit < size ? from + limit : nil)
-    }
-
-    func proof(of index: UInt64) async throws -> (leaf: String, proof: String) {
-        let (proof, leaf) = try await vault.proof(
-            of: index, as: .localOperator, requestID: try Self.requestID())
-        return (String(decoding: leaf, as: UTF8.self), proof.text)
-    }
-
-    func checkpoint() async throws -> String {
-        try await vault.publishCheckpoint()
-        return vault.latestCheckpoint?.note ?? ""
-    }
-
-    func close() async throws { try await vault.close() }
-}
-
-/// The vault of a running service.
-struct RemoteSession: OperatorSession {
-    let connection: OperatorConnection
-
-    private func send(_ method: String, _ path: String, body: [UInt8] = []) async throws -> [UInt8] {
-        let reply: OperatorConnection.Reply
-        do {
-            reply = try await connection.send(method, path, body: body)
-        } catch {
-            throw CommandFailure(
-                "the service that holds this vault does not answer on its operator socket (\(type(of: error)))"
-            )
-        }
-        guard (200..<300).contains(reply.status) else { throw Self.failure(reply) }
-        return reply.body
-    }
-
-    private static func failure(_ reply: OperatorConnection.Reply) -> CommandFailure {
-        guard let problem = try? JSONDecoder().decode(ProblemBody.self, from: Data(reply.body)) else {
-            return CommandFailure("the service answered \(reply.status)")
-        }
-        var text = problem.title
-        if let field = problem.field, let what = problem.problem { text += ": \(field): \(what)" }
-        if let detail = problem.detail { text += " (\(detail))" }
-        return CommandFailure(text)
-    }
-
-    private func decode<Body: Decodable>(_ type: Body.Type, _ bytes: [UInt8]) throws -> Body {
-        do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch {
-            throw CommandFailure(
-                "the service's answer is not of the expected form: is it of another version?")
-        }
-    }
+    // MARK: Clients
 
     func register(_ client: RegisteredClient) async throws {
         _ = try await send("POST", "/operator/clients", body: client.registration)
@@ -169,27 +46,102 @@ struct RemoteSession: OperatorSession {
         _ = try await send("POST", "/operator/clients/\(client)/\(isSuspended ? "suspend" : "resume")")
     }
 
+    // MARK: Contacts
+
     func store(json: [UInt8]) async throws -> StoredContactBody {
         try decode(StoredContactBody.self, try await send("POST", "/operator/contacts", body: json))
     }
 
-    func importLines(_ lines: [[UInt8]], from first: Int) async throws -> [ImportLineBody] {
-        let body = Array(lines.joined(separator: [0x0A]))
-        let reply = try await send("POST", "/operator/contacts/import", body: body)
-        return try reply.split(separator: 0x0A).map { line in
-            let result = try decode(ImportLineBody.self, Array(line))
-            return ImportLineBody(
-                line: result.line + first - 1, contact: result.contact, phone: result.phone,
-                field: result.field,
-                problem: result.problem)
-        }
+    /// Results name lines by their place in the batch, from 1.
+    func importLines(_ lines: [[UInt8]]) async throws -> [ImportLineBody] {
+        let reply = try await send(
+            "POST", "/operator/contacts/import", body: Array(lines.joined(separator: [0x0A])))
+        return try reply.split(separator: 0x0A).map { try decode(ImportLineBody.self, Array($0)) }
     }
 
     func contact(_ id: ContactID) async throws -> ContactBody {
         try decode(ContactBody.self, try await send("GET", "/operator/contacts/\(id)"))
     }
 
+    func erase(_ id: ContactID) async throws { _ = try await send("DELETE", "/operator/contacts/\(id)") }
+
     func stop(_ id: ContactID) async throws { _ = try await send("PUT", "/operator/contacts/\(id)/stop") }
+
+    func giveConsent(_ body: JSONValue, to purpose: Purpose, of id: ContactID) async throws {
+        _ = try await send("PUT", "/operator/contacts/\(id)/consents/\(purpose)", body: body.canonicalBytes)
+    }
+
+    func withdrawConsent(to purpose: Purpose, of id: ContactID) async throws {
+        _ = try await send("DELETE", "/operator/contacts/\(id)/consents/\(purpose)")
+    }
+
+    func authorise(_ body: JSONValue, _ id: ContactID) async throws {
+        _ = try await send("PUT", "/operator/contacts/\(id)/authorisation", body: body.canonicalBytes)
+    }
+
+    func withdrawAuthorisation(of id: ContactID) async throws {
+        _ = try await send("DELETE", "/operator/contacts/\(id)/authorisation")
+    }
+
+    func record(_ reference: Reference, _ kind: ReferenceKind, of id: ContactID) async throws {
+        _ = try await send(
+            "PUT", "/operator/contacts/\(id)/references/\(reference)",
+            body: JSONValue.object(JSONObject([("kind", .string(kind.rawValue))])).canonicalBytes)
+    }
+
+    func suppress(phone: String, region: String?) async throws {
+        var object = JSONObject([("phone", .string(phone))])
+        object["region"] = region.map { .string($0) }
+        _ = try await send("POST", "/operator/suppressions", body: JSONValue.object(object).canonicalBytes)
+    }
+
+    // MARK: Policy
+
+    func policySource() async throws -> PolicySourceBody {
+        try decode(PolicySourceBody.self, try await send("GET", "/operator/policy"))
+    }
+
+    func propose(_ proposal: PolicyProposal) async throws -> PolicyChangeBody {
+        try decode(PolicyChangeBody.self, try await send("POST", "/operator/policy", body: proposal.payload))
+    }
+
+    func explain(_ request: [UInt8]) async throws -> ExplanationBody {
+        try decode(ExplanationBody.self, try await send("POST", "/operator/policy/explain", body: request))
+    }
+
+    func simulate(
+        _ proposal: PolicyProposal, from: Timestamp, to: Timestamp
+    ) async throws -> [SimulatedDecisionBody] {
+        try decode(
+            [SimulatedDecisionBody].self,
+            try await send("POST", "/operator/policy/simulate?from=\(from)&to=\(to)", body: proposal.payload))
+    }
+
+    func approvals() async throws -> [ApprovalBody] {
+        try decode([ApprovalBody].self, try await send("GET", "/operator/approvals"))
+    }
+
+    func approve(_ id: ApprovalID) async throws {
+        _ = try await send("POST", "/operator/approvals/\(id)/approve")
+    }
+
+    // MARK: What people must look at
+
+    func reviews(all: Bool) async throws -> [ReviewBody] {
+        try decode([ReviewBody].self, try await send("GET", "/operator/reviews" + (all ? "?all=true" : "")))
+    }
+
+    func closeReview(of release: ReleaseID, finding: ReviewFinding) async throws {
+        _ = try await send(
+            "POST", "/operator/reviews/\(release)/close",
+            body: JSONValue.object(JSONObject([("finding", .string(finding.rawValue))])).canonicalBytes)
+    }
+
+    func missingOutcomes() async throws -> [MissingOutcomeBody] {
+        try decode([MissingOutcomeBody].self, try await send("GET", "/operator/outcomes/missing"))
+    }
+
+    // MARK: Log
 
     func entries(from: UInt64, limit: UInt64) async throws -> LogPageBody {
         try decode(
@@ -200,8 +152,7 @@ struct RemoteSession: OperatorSession {
         let reply = try JSONValue.parse(try await send("GET", "/operator/log/entries/\(index)/proof"))
             .objectValue
         guard let leaf = reply?["leaf"]?.stringValue, let proof = reply?["proof"]?.stringValue else {
-            throw CommandFailure(
-                "the service's answer is not of the expected form: is it of another version?")
+            throw Self.otherVersion
         }
         return (leaf, proof)
     }
@@ -210,5 +161,71 @@ struct RemoteSession: OperatorSession {
         String(decoding: try await send("POST", "/operator/log/checkpoint"), as: UTF8.self)
     }
 
-    func close() async throws {}
+    // MARK: Asking
+
+    private static let otherVersion = CommandFailure(
+        "the service's answer is not of the expected form: is it of another version?")
+
+    private func send(_ method: String, _ path: String, body: [UInt8] = []) async throws -> [UInt8] {
+        let reply: (status: Int, body: [UInt8])
+        switch place {
+        case .here(_, let local): reply = try await local.send(method, path, body: body)
+        case .service(let connection):
+            do {
+                let answer = try await connection.send(method, path, body: body)
+                reply = (answer.status, answer.body)
+            } catch {
+                throw CommandFailure(
+                    "the service that holds this vault does not answer on its operator socket (\(type(of: error)))"
+                )
+            }
+        }
+        guard (200..<300).contains(reply.status) else { throw Self.failure(reply.status, reply.body) }
+        return reply.body
+    }
+
+    private static func failure(_ status: Int, _ body: [UInt8]) -> CommandFailure {
+        guard let problem = try? JSONDecoder().decode(ProblemBody.self, from: Data(body)) else {
+            return CommandFailure("the service answered \(status)")
+        }
+        var text = problem.title
+        if let field = problem.field, let what = problem.problem { text += ": \(field): \(what)" }
+        if let detail = problem.detail { text += " (\(detail))" }
+        return CommandFailure(text)
+    }
+
+    private func decode<Body: Decodable>(_ type: Body.Type, _ bytes: [UInt8]) throws -> Body {
+        do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch { throw Self.otherVersion }
+    }
+}
+
+extension VaultFolder {
+    /// A session with the vault of this folder, wherever it is open.
+    private func session(_ passphrase: PassphraseOptions) async throws -> OperatorSession {
+        try requireVault()
+        do {
+            return OperatorSession(try await open(passphrase, instance: "cli"))
+        } catch StoreError.locked {
+            // A store that is locked without a service behind it is another command at work.
+            guard FileManager.default.fileExists(atPath: operatorSocket) else { throw StoreError.locked }
+            return OperatorSession(service: operatorSocket)
+        }
+    }
+
+    /// Runs commands of the operator and closes the vault again, whatever becomes of them.
+    func withSession<Value>(
+        _ passphrase: PassphraseOptions, _ body: (OperatorSession) async throws -> Value
+    ) async throws -> Value {
+        let session = try await session(passphrase)
+        let value: Value
+        do { value = try await body(session) } catch {
+            try? await session.close()
+            throw error
+        }
+        do { try await session.close() } catch {
+            // What was done is done and recorded; only the entry of the closing is missing.
+            Terminal.message("warning: closing the vault: \(ErrorText.describe(error))")
+        }
+        return value
+    }
 }

@@ -4,6 +4,7 @@ import ArgumentParser
 import ContactVault
 import Foundation
 import Logging
+import VaultClient
 import VaultService
 
 struct ServeCommand: AsyncParsableCommand {
@@ -53,8 +54,14 @@ struct ServeCommand: AsyncParsableCommand {
         folder.warnOfPolicyFile(inForce: vault.policyVersion)
         var logger = Logger(label: "contact-vault", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = level
+        var deliverAlert: AlertDelivery?
+        if let url = configuration.alertWebhook {
+            let webhook = try AlertWebhook(url: url)
+            deliverAlert = { json in try await webhook.post(json) }
+        }
         let server = VaultServer(
-            vault: vault, configuration: configuration, operatorSocket: folder.operatorSocket, logger: logger)
+            vault: vault, configuration: configuration, operatorSocket: folder.operatorSocket,
+            deliverAlert: deliverAlert, logger: logger)
         try await server.run { addresses in
             Terminal.result("listening data=\(addresses.data) control=\(addresses.control)")
         }

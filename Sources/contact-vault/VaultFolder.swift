@@ -76,6 +76,7 @@ struct VaultFolder: Sendable {
 
     var configuration: String { path + "/contact-vault.yaml" }
     var policy: String { path + "/policy.yaml" }
+    var holidays: String { path + "/holidays" }
     var rootKey: String { path + "/root.key" }
     var keyring: String { path + "/keyring" }
     var store: String { path + "/vault.sqlite" }
@@ -97,10 +98,10 @@ struct VaultFolder: Sendable {
 
     /// Says so if the policy file beside the vault is not the policy in force: editing it changes nothing.
     func warnOfPolicyFile(inForce version: String) {
-        guard let text = try? Self.read(policy) else { return }
-        guard (try? Policy.parse(text: text, file: "policy.yaml"))?.version != version else { return }
+        guard FileManager.default.fileExists(atPath: policy) else { return }
+        guard (try? PolicyFiles(policy).parse())?.version != version else { return }
         Terminal.message(
-            "warning: policy.yaml is not the policy in force (\(version)): this version takes a policy at init alone"
+            "warning: policy.yaml is not the policy in force (\(version)): `contact-vault policy apply` hands it in"
         )
     }
 

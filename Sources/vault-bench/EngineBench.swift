@@ -70,8 +70,13 @@ struct EngineBench {
     }
 
     private func decided() throws -> OperationCost {
-        let policy = try Policy.parse(text: InventedPeople.policy, file: "bench")
-        let now = Vault.systemClock()
+        // The whole catalogue: hours, the caps of purpose and jurisdiction with a history, consent, ceilings.
+        let policy = try Policy.parse(
+            text: StarterPolicy.starterCatalogue, file: "bench", calendars: StarterPolicy.calendars)
+        guard let zone = TimeZoneDatabase.system.zone("Asia/Shanghai") else {
+            throw BenchFailure.failed("no time-zone database: install tzdata")
+        }
+        let now = zone.start(of: zone.localTime(at: Vault.systemClock()).day).adding(seconds: 12 * 3600)
         let contact = engine.tokens[0].contact
         let purpose = try InventedPeople.purpose
         let portfolio = try InventedPeople.reference("pf_bench")
@@ -85,13 +90,20 @@ struct EngineBench {
             tenant: engine.keyring.tenant, contact: contact,
             caseReference: try InventedPeople.reference("cs_bench"), clientPortfolios: nil)
         let facts = ContactFacts(
-            contact: contact, state: .active, stopFlag: false, generation: 1, portfolio: portfolio,
+            contact: contact, state: .active, stopped: nil, generation: 1, portfolio: portfolio,
             consents: [
                 ConsentFact(purpose: purpose, given: now.adding(seconds: -60), expires: nil, withdrawn: nil)
             ],
-            verification: .unverified, verifiedAt: nil, timeZones: ["Asia/Shanghai"])
+            verification: .unverified, verifiedAt: nil, zones: [zone],
+            releases: [20, 26].map { days in
+                PastRelease(
+                    time: now.adding(seconds: -days * 86_400), purpose: purpose, isMask: false,
+                    isApproach: true,
+                    isSameNumber: true, isSameCase: false, isSameReference: false)
+            })
+        let usage = UsageFacts()
         return try .measure(seconds: seconds) {
-            if let denial = policy.decide(request, facts: facts, at: now).denial {
+            if let denial = policy.decide(request, facts: facts, usage: usage, at: now).denial {
                 throw BenchFailure.failed("the policy denied: \(denial.rawValue)")
             }
         }

@@ -38,6 +38,8 @@ enum InventedPeople {
         # For measuring with invented people. No hours, no caps: do not use it for anyone who exists.
         policy: 1
         name: measurement
+        limits: none
+        jurisdiction: none
         purposes:
 
           relay.message:

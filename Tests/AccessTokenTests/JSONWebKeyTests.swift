@@ -144,6 +144,64 @@ struct JSONWebKeyTests {
         #expect(throws: JWKFault.unsupportedKey) { () throws in _ = try EncryptionJWK(parsing: value) }
     }
 
+    @Test("A private encryption key survives a round trip and is called what its public half is called")
+    func privateEncryptionRoundTrip() throws {
+        let key = try PrivateEncryptionJWK.generate()
+        let copy = try PrivateEncryptionJWK(parsing: try key.revealJSON())
+        #expect(copy.publicJWK == key.publicJWK)
+        #expect(copy.thumbprint == key.thumbprint)
+        #expect(try EncryptionJWK(parsing: key.publicJWK.json) == key.publicJWK)
+        #expect(key.publicJWK.json.objectValue?["d"] == nil)
+        guard case .object(var object) = try key.revealJSON() else { return }
+        object["key_ops"] = .array([.string("deriveBits"), .string("deriveKey")])
+        object["alg"] = nil
+        object["use"] = nil
+        #expect(try PrivateEncryptionJWK(parsing: .object(object)).publicJWK == key.publicJWK)
+        let other = try PrivateEncryptionJWK.generate()
+        #expect(other.thumbprint != key.thumbprint)
+    }
+
+    @Test("What is not exactly a private encryption key is refused")
+    func malformedPrivateEncryption() throws {
+        guard case .object(let good) = try PrivateEncryptionJWK.generate().revealJSON(),
+            case .object(let other) = try PrivateEncryptionJWK.generate().revealJSON(),
+            case .object(let signing) = try PrivateJWK(SigningKey(generating: .es256)).revealJSON(),
+            case .object(var edwards) = try PrivateJWK(SigningKey(generating: .ed25519)).revealJSON()
+        else {
+            Issue.record("no objects")
+            return
+        }
+        func fault(_ object: JSONObject) -> JWKFault? {
+            do {
+                _ = try PrivateEncryptionJWK(parsing: .object(object))
+                return nil
+            } catch { return error }
+        }
+        func with(_ name: String, _ value: JSONValue?) -> JSONObject {
+            var object = good
+            object[name] = value
+            return object
+        }
+        #expect(fault(good) == nil)
+        #expect(fault(with("d", other["d"])) == .mismatch)
+        #expect(fault(with("d", nil)) == .missingMember)
+        #expect(fault(with("d", .integer(1))) == .malformedMember)
+        #expect(fault(with("d", .string("AA"))) == .malformedCoordinate)
+        #expect(fault(with("d", .string(Base64URL.encode([UInt8](repeating: 0, count: 32))))) == .invalidKey)
+        #expect(fault(with("k", .string("AA"))) == .privateKey)
+        #expect(fault(with("x", good["y"])) == .mismatch)
+        #expect(fault(with("x5u", .string("https://evil.example"))) == .unknownMember)
+        #expect(fault(with("key_ops", .array([.string("sign")]))) == .wrongUse)
+        #expect(fault(with("use", .string("sig"))) == .wrongUse)
+        #expect(fault(signing) == .wrongAlgorithm)
+        edwards["alg"] = nil
+        edwards["use"] = nil
+        #expect(fault(edwards) == .unsupportedKey)
+        // Where a public key belongs, the private one is a disclosure.
+        #expect(throws: JWKFault.privateKey) { () throws in _ = try EncryptionJWK(parsing: .object(good)) }
+        #expect(throws: JWKFault.wrongAlgorithm) { () throws in _ = try PrivateJWK(parsing: .object(good)) }
+    }
+
     @Test("A key set publishes public members only")
     func keySet() throws {
         let key = PublicJWK(try SigningKey(generating: .es256).verificationKey)

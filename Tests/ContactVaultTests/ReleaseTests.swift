@@ -96,7 +96,7 @@ struct ReleaseTests {
         let code = await denial {
             _ = try await client.token(try client.details([contact], actorKind: actor))
         }
-        #expect(code == .purposeNotConfigured)
+        #expect(code == .encryptionKeyMissing)
         #expect(try await fixture.newestEntry().kind == .tokenDeny)
     }
 

@@ -14,9 +14,10 @@ struct DecisionTests {
         let policy = try Fixture.demonstration()
         #expect(policy.outcome() == permitted)
         #expect(
-            policy.explain(Fixture.request(), facts: Fixture.facts(), at: Fixture.now).allSatisfy {
-                $0.verdict == .passed
-            })
+            policy.explain(Fixture.request(), facts: Fixture.facts(), usage: UsageFacts(), at: Fixture.now)
+                .allSatisfy {
+                    $0.verdict == .passed
+                })
     }
 
     @Test("each rule denies with its own code")
@@ -53,7 +54,7 @@ struct DecisionTests {
             (.contactErased, { $0.state = .erased }),
             (.contactRestricted, { $0.state = .restricted }),
             (.contactSuspended, { $0.state = .suspended }),
-            (.stopFlag, { $0.stopFlag = true }),
+            (.stopFlag, { $0.stopped = Fixture.now }),
             (.consentMissing, { $0.consents = [] }),
             (.contactUnknown, { $0.contact = Fixture.otherContact }),
         ]
@@ -99,9 +100,10 @@ struct DecisionTests {
     )
     func stopFlag() throws {
         for policy in [try Fixture.demonstration(), try Fixture.catalogue()] {
-            for purpose in policy.purposes.keys {
+            for (purpose, rule) in policy.purposes where rule.stopFlag != .exempt {
                 var facts = Fixture.facts()
-                facts.stopFlag = true
+                facts.stopped = Fixture.now
+                facts.reference = ReferenceFact(kind: .request, recorded: Fixture.now.adding(seconds: -1))
                 facts.consents = [Fixture.consent(purpose)]
                 for request in everyRequest(for: purpose, in: policy) {
                     guard case .deny = policy.outcome(request, facts: facts) else {
@@ -116,7 +118,7 @@ struct DecisionTests {
     @Test("a stop flag is named before the faults of the request, and an exempt purpose passes it")
     func stopFlagOrder() throws {
         var facts = Fixture.facts()
-        facts.stopFlag = true
+        facts.stopped = Fixture.now
         var request = Fixture.request()
         request.scope.fields = [.relation]
         request.scope.clientRoles = []
@@ -232,15 +234,17 @@ struct DecisionTests {
                 == .permit(.mask, generation: 5, fields: [.phone], contact: Fixture.contact))
     }
 
-    @Test(
-        "a machine actor, which may have at most a sealed number, gets nothing in its place, and a mask as a mask"
-    )
+    @Test("a machine actor gets at most a sealed number, nothing in its place, and a mask as a mask")
     func machineActors() throws {
         let policy = try Fixture.demonstration()
         for kind in [ActorKind.ivr, .aiAgent] {
             var request = Fixture.request()
             request.scope.actor = Actor(kind: kind, id: Reference("bot_1")!)
-            #expect(policy.outcome(request) == .deny(.purposeNotConfigured))
+            #expect(policy.outcome(request) == .deny(.encryptionKeyMissing))
+            request.scope.hasEncryptionKey = true
+            #expect(
+                policy.outcome(request)
+                    == .permit(.seal, generation: 5, fields: [.phone], contact: Fixture.contact))
             request.scope.action = Action("display")!
             #expect(
                 policy.outcome(request)
@@ -248,14 +252,17 @@ struct DecisionTests {
         }
     }
 
-    @Test("a form that is not built is not replaced by another")
-    func unbuiltForm() throws {
+    @Test("a sealed number needs a key to seal to, and is not replaced by another form")
+    func sealWithoutKey() throws {
         let policy = try Fixture.demonstration(
             replacing: "{dial: reveal, send_", with: "{dial: seal, ring: reveal, send_")
-        let rule = try #require(policy.purposes[Fixture.relay])
-        #expect(rule.unbuiltActions == [Fixture.dial])
-        #expect(policy.outcome() == .deny(.purposeNotConfigured))
+        #expect(policy.outcome() == .deny(.encryptionKeyMissing))
         var request = Fixture.request()
+        request.scope.hasEncryptionKey = true
+        #expect(
+            policy.outcome(request)
+                == .permit(.seal, generation: 5, fields: [.phone], contact: Fixture.contact))
+        request = Fixture.request()
         request.scope.action = Action("ring")!
         #expect(policy.outcome(request) == permitted)
     }
@@ -300,15 +307,13 @@ struct DecisionTests {
             (.fieldNotAllowed, { $0.fields = [.relation] }),
             (.preconditionMissing, { $0.precondition = nil }),
             (.preconditionNotAccepted, { $0.precondition = .incapacitated }),
-            (.purposeNotConfigured, { $0.actor = Actor(kind: .ivr, id: Reference("bot_1")!) }),
+            (.encryptionKeyMissing, { $0.actor = Actor(kind: .ivr, id: Reference("bot_1")!) }),
         ]
         for (code, spoil) in table {
             var scope = Fixture.scope()
             spoil(&scope)
             #expect(refusal(policy, scope, uses: 1) == code)
         }
-        let catalogue = try Fixture.catalogue()
-        #expect(refusal(catalogue, Fixture.scope(), uses: 1) == .purposeNotConfigured)
     }
 
     private func refusal(_ policy: Policy, _ scope: ReleaseScope, uses: Int64) -> DenialCode? {
@@ -328,7 +333,7 @@ struct DecisionTests {
         var request = Fixture.request()
         request.scope.stage = .closed
         request.scope.precondition = nil
-        let verdicts = policy.explain(request, facts: nil, at: Fixture.now)
+        let verdicts = policy.explain(request, facts: nil, usage: UsageFacts(), at: Fixture.now)
         #expect(verdicts.map(\.rule) == DecisionRule.allCases)
         let byRule = Dictionary(uniqueKeysWithValues: verdicts.map { ($0.rule, $0.verdict) })
         #expect(byRule[.contact] == .denied(.contactUnknown))
@@ -337,9 +342,11 @@ struct DecisionTests {
         #expect(byRule[.precondition] == .denied(.preconditionMissing))
         #expect(byRule[.role] == .passed)
         request.scope.purpose = Purpose("marketing")!
-        let unknown = policy.explain(request, facts: Fixture.facts(), at: Fixture.now)
-        #expect(unknown.first?.verdict == .denied(.purposeUnknown))
-        #expect(unknown.dropFirst().allSatisfy { $0.verdict == .notJudged })
+        let unknown = policy.explain(request, facts: Fixture.facts(), usage: UsageFacts(), at: Fixture.now)
+        #expect(unknown.map(\.rule).prefix(2) == [.rate, .purpose])
+        #expect(unknown.first?.verdict == .passed)
+        #expect(unknown.dropFirst().first?.verdict == .denied(.purposeUnknown))
+        #expect(unknown.dropFirst(2).allSatisfy { $0.verdict == .notJudged })
     }
 
     @Test("deny beats allow: a random request is permitted exactly if every rule passes, and twice alike")
@@ -354,7 +361,8 @@ struct DecisionTests {
             let (request, facts) = Self.randomCase(&random)
             let first = policy.outcome(request, facts: facts)
             #expect(first == policy.outcome(request, facts: facts))
-            let verdicts = policy.explain(request, facts: facts, at: Fixture.now).map(\.verdict)
+            let verdicts = policy.explain(request, facts: facts, usage: UsageFacts(), at: Fixture.now).map(
+                \.verdict)
             switch first {
             case .permit(let form, let generation, let fields, let contact):
                 permits += 1
@@ -362,11 +370,11 @@ struct DecisionTests {
                 #expect(
                     generation == facts?.generation && fields == request.scope.fields
                         && contact == request.contact)
-                #expect(facts?.stopFlag == false && facts?.state == .active)
+                #expect(facts?.stopped == nil && facts?.state == .active)
                 #expect(request.scope.clientKind != .desk || form <= .mask)
                 // Any further reason against it turns the permit into a denial.
                 var stoppedFacts = facts
-                stoppedFacts?.stopFlag = true
+                stoppedFacts?.stopped = Fixture.now
                 guard case .deny = policy.outcome(request, facts: stoppedFacts) else {
                     Issue.record("a stop flag did not deny")
                     continue
@@ -405,7 +413,7 @@ struct DecisionTests {
         if Int.random(in: 0..<16, using: &random) == 0 { return (request, nil) }
         var facts = Fixture.facts()
         facts.state = mostly(.active, RecordState.allCases, &random)
-        facts.stopFlag = mostly(false, [true], &random)
+        facts.stopped = mostly(nil, [Fixture.now], &random)
         facts.generation = .random(in: 1...9, using: &random)
         facts.consents = (0..<Int.random(in: 0...3, using: &random)).map { _ in
             ConsentFact(

@@ -34,7 +34,7 @@ struct PolicyFileTests {
                 Action("dial")!: .reveal, Action("send_template")!: .reveal, Action("display")!: .mask,
             ])
         #expect(relay.fields == [.phone, .name])
-        #expect(relay.hours == HourWindow("09:00-20:00").map(Hours.window))
+        #expect(relay.hours == HourWindow("09:00-20:00").map { Hours.weekly(WeeklyHours(daily: $0)) })
         #expect(relay.caps.map(\.releases) == [1, 2, 3])
         #expect(relay.caps.map(\.window) == [.days(1), .days(7), .days(30)])
         #expect(relay.caps.allSatisfy { $0.scope == .number })
@@ -63,67 +63,11 @@ struct PolicyFileTests {
             ])
     }
 
-    @Test("every purpose that needs something unbuilt is refused as not configured, and says what it lacks")
-    func notConfigured() throws {
-        let policy = try Fixture.catalogue()
-        for (purpose, rule) in policy.purposes {
-            #expect(!rule.unbuiltRequirements.isEmpty)
-            for action in rule.actions.keys {
-                var request = Fixture.request()
-                request.scope.purpose = purpose
-                request.scope.action = action
-                request.scope.fields = rule.fields
-                request.scope.clientRoles = Set(rule.roles)
-                var facts = Fixture.facts()
-                facts.consents = [Fixture.consent(purpose)]
-                #expect(policy.outcome(request, facts: facts) == .deny(.purposeNotConfigured))
-            }
-        }
-        func unbuilt(_ text: String) -> [String]? {
-            Purpose(text).flatMap { policy.purposes[$0]?.unbuiltRequirements }
-        }
-        #expect(unbuilt("relay.message") == ["hours", "caps"])
-        #expect(unbuilt("locate.debtor") == ["hours", "caps", "actions"])
-        #expect(unbuilt("safety.emergency") == ["caps", "needs.break_glass"])
-        #expect(unbuilt("callback.requested") == ["hours", "caps", "stop_flag", "needs.reference"])
-        #expect(unbuilt("suppress.match") == ["actions", "needs.batch", "needs.requests_per_minute"])
-    }
-
-    @Test(
-        "each unbuilt need alone is enough to refuse",
-        arguments: [
-            (
-                "    hours: any\n    caps: none\n    token: {seconds: 300, uses: 1}\n    roles: [collection]\n    needs:\n",
-                "    hours: 09:00-20:00\n    caps: none\n    token: {seconds: 300, uses: 1}\n    roles: [collection]\n    needs:\n"
-            ),
-            ("    caps: none\n", "    caps: [{releases: 1000000}]\n"),
-            ("      consent: required\n", "      consent: required\n      verified_within_days: 30\n"),
-            ("      consent: required\n", "      consent: required\n      authorisation: true\n"),
-            ("      consent: required\n", "      consent: required\n      reference: {kind: offer}\n"),
-            ("      consent: required\n", "      consent: required\n      second_person: true\n"),
-            ("      consent: required\n", "      consent: required\n      break_glass: {review_hours: 24}\n"),
-            ("      consent: required\n", "      consent: required\n      batch: 10\n"),
-            ("      consent: required\n", "      consent: required\n      requests_per_minute: 10\n"),
-            (
-                "    needs:\n      consent: required\n",
-                "    stop_flag: newer_reference\n    needs:\n      reference: {kind: request}\n      consent: required\n"
-            ),
-            ("actions: {dial: reveal, send_template: reveal, display: mask}", "actions: {dial: seal}"),
-        ])
-    func eachNeed(old: String, new: String) throws {
-        let policy = try Fixture.demonstration(replacing: old, with: new)
-        #expect(policy.outcome() == .deny(.purposeNotConfigured))
-        #expect(throws: DenialCode.purposeNotConfigured) { () throws in
-            _ = try policy.tokenTerms(for: Fixture.scope(), uses: 1)
-        }
-    }
-
-    @Test("the demonstration policy is named for what it is and needs nothing unbuilt")
+    @Test("the demonstration policy is named for what it is, and has neither ceilings nor a jurisdiction")
     func demonstration() throws {
         let policy = try Fixture.demonstration()
         #expect(policy.name == "demonstration")
-        #expect(
-            policy.purposes.values.allSatisfy { $0.unbuiltRequirements.isEmpty && $0.unbuiltActions.isEmpty })
+        #expect(policy.assignment == nil && !policy.limits.countsContacts)
         #expect(Set(policy.purposes.keys.map(\.text)).isSubset(of: Self.twelve))
         #expect(policy.purposes.values.allSatisfy { $0.stopFlag == .respected })
     }
@@ -133,6 +77,8 @@ struct PolicyFileTests {
     private static let small = """
         policy: 1
         name: small
+        limits: none
+        jurisdiction: none
         purposes:
           relay.message:
             stages: [call_collection]
@@ -170,91 +116,94 @@ struct PolicyFileTests {
             ("policy: 1\n", "", nil, "policy"),
             ("name: small", "name: [small]", 2, "name"),
             ("name: small", "nom: small", nil, "name"),
-            ("purposes:\n", "purpose: 1\npurposes:\n", 3, "purpose"),
-            ("relay.message:", "Relay.Message:", 4, "purposes.Relay.Message"),
-            ("relay.message:", "relay..message:", 4, "purposes.relay..message"),
-            ("[call_collection]", "[call_colection]", 5, "purposes.relay.message.stages[0]"),
-            ("[call_collection]", "[]", 5, "purposes.relay.message.stages"),
-            ("[call_collection]", "[legal, legal]", 5, "purposes.relay.message.stages[1]"),
-            ("[call_collection]", "call_collection", 5, "purposes.relay.message.stages"),
-            ("{dial: reveal}", "{dial: show}", 6, "purposes.relay.message.actions.dial"),
-            ("{dial: reveal}", "{Dial: reveal}", 6, "purposes.relay.message.actions.Dial"),
-            ("{dial: reveal}", "{}", 6, "purposes.relay.message.actions"),
-            ("{dial: reveal}", "[dial]", 6, "purposes.relay.message.actions"),
-            ("{dial: reveal}", "{dial: reveal, dial: mask}", 6, "purposes.relay.message.actions.dial"),
-            ("{dial: reveal}", "{dial: reveal, look: match}", 6, "purposes.relay.message.actions"),
-            ("{dial: reveal}", "{look: match}", 7, "purposes.relay.message.fields"),
-            ("fields: [phone]", "fields: []", 7, "purposes.relay.message.fields"),
-            ("fields: [phone]", "fields: [phone, email]", 7, "purposes.relay.message.fields[1]"),
-            ("    hours: any\n", "", 4, "purposes.relay.message.hours"),
-            ("hours: any", "hours:", 8, "purposes.relay.message.hours"),
-            ("hours: any", "hours: 09-20", 8, "purposes.relay.message.hours"),
-            ("hours: any", "hours: 20:00-09:00", 8, "purposes.relay.message.hours"),
-            ("hours: any", "hours: 09:00-09:00", 8, "purposes.relay.message.hours"),
-            ("hours: any", "hours: 09:60-20:00", 8, "purposes.relay.message.hours"),
-            ("hours: any", "hours: 09:00-24:01", 8, "purposes.relay.message.hours"),
-            ("hours: any", "hours: [any]", 8, "purposes.relay.message.hours"),
-            ("    caps: none\n", "", 4, "purposes.relay.message.caps"),
-            ("caps: none", "caps: []", 9, "purposes.relay.message.caps"),
-            ("caps: none", "caps: 3", 9, "purposes.relay.message.caps"),
-            ("caps: none", "caps: [{days: 1}]", 9, "purposes.relay.message.caps[0].releases"),
-            ("caps: none", "caps: [{releases: 0}]", 9, "purposes.relay.message.caps[0].releases"),
-            ("caps: none", "caps: [{releases: 1, days: 1, hours: 24}]", 9, "purposes.relay.message.caps[0]"),
-            ("caps: none", "caps: [{releases: 1, per: person}]", 9, "purposes.relay.message.caps[0].per"),
-            ("caps: none", "caps: [{releases: 1, weeks: 1}]", 9, "purposes.relay.message.caps[0].weeks"),
-            ("caps: none", "caps: [{releases: 1, per: reference}]", 9, "purposes.relay.message.caps"),
+            ("\npurposes:\n", "\npurpose: 1\npurposes:\n", 5, "purpose"),
+            ("limits: none\n", "", nil, "limits"),
+            ("jurisdiction: none\n", "", nil, "jurisdiction"),
+            ("jurisdiction: none", "jurisdiction: cn", 4, "jurisdiction"),
+            ("relay.message:", "Relay.Message:", 6, "purposes.Relay.Message"),
+            ("relay.message:", "relay..message:", 6, "purposes.relay..message"),
+            ("[call_collection]", "[call_colection]", 7, "purposes.relay.message.stages[0]"),
+            ("[call_collection]", "[]", 7, "purposes.relay.message.stages"),
+            ("[call_collection]", "[legal, legal]", 7, "purposes.relay.message.stages[1]"),
+            ("[call_collection]", "call_collection", 7, "purposes.relay.message.stages"),
+            ("{dial: reveal}", "{dial: show}", 8, "purposes.relay.message.actions.dial"),
+            ("{dial: reveal}", "{Dial: reveal}", 8, "purposes.relay.message.actions.Dial"),
+            ("{dial: reveal}", "{}", 8, "purposes.relay.message.actions"),
+            ("{dial: reveal}", "[dial]", 8, "purposes.relay.message.actions"),
+            ("{dial: reveal}", "{dial: reveal, dial: mask}", 8, "purposes.relay.message.actions.dial"),
+            ("{dial: reveal}", "{dial: reveal, look: match}", 8, "purposes.relay.message.actions"),
+            ("{dial: reveal}", "{look: match}", 9, "purposes.relay.message.fields"),
+            ("fields: [phone]", "fields: []", 9, "purposes.relay.message.fields"),
+            ("fields: [phone]", "fields: [phone, email]", 9, "purposes.relay.message.fields[1]"),
+            ("    hours: any\n", "", 6, "purposes.relay.message.hours"),
+            ("hours: any", "hours:", 10, "purposes.relay.message.hours"),
+            ("hours: any", "hours: 09-20", 10, "purposes.relay.message.hours"),
+            ("hours: any", "hours: 20:00-09:00", 10, "purposes.relay.message.hours"),
+            ("hours: any", "hours: 09:00-09:00", 10, "purposes.relay.message.hours"),
+            ("hours: any", "hours: 09:60-20:00", 10, "purposes.relay.message.hours"),
+            ("hours: any", "hours: 09:00-24:01", 10, "purposes.relay.message.hours"),
+            ("hours: any", "hours: [any]", 10, "purposes.relay.message.hours"),
+            ("    caps: none\n", "", 6, "purposes.relay.message.caps"),
+            ("caps: none", "caps: []", 11, "purposes.relay.message.caps"),
+            ("caps: none", "caps: 3", 11, "purposes.relay.message.caps"),
+            ("caps: none", "caps: [{days: 1}]", 11, "purposes.relay.message.caps[0].releases"),
+            ("caps: none", "caps: [{releases: 0}]", 11, "purposes.relay.message.caps[0].releases"),
+            ("caps: none", "caps: [{releases: 1, days: 1, hours: 24}]", 11, "purposes.relay.message.caps[0]"),
+            ("caps: none", "caps: [{releases: 1, per: person}]", 11, "purposes.relay.message.caps[0].per"),
+            ("caps: none", "caps: [{releases: 1, weeks: 1}]", 11, "purposes.relay.message.caps[0].weeks"),
+            ("caps: none", "caps: [{releases: 1, per: reference}]", 11, "purposes.relay.message.caps"),
             (
-                "caps: none", "caps:\n      - {releases: 1}\n      - {releases: 1}", 11,
+                "caps: none", "caps:\n      - {releases: 1}\n      - {releases: 1}", 13,
                 "purposes.relay.message.caps[1]"
             ),
-            ("seconds: 300", "seconds: 301", 10, "purposes.relay.message.token.seconds"),
-            ("seconds: 300", "seconds: 0", 10, "purposes.relay.message.token.seconds"),
-            ("uses: 1", "uses: 0", 10, "purposes.relay.message.token.uses"),
-            ("uses: 1", "uses: 1000001", 10, "purposes.relay.message.token.uses"),
-            ("uses: 1", "uses: 1, life: 2", 10, "purposes.relay.message.token.life"),
-            ("[collection]", "[]", 11, "purposes.relay.message.roles"),
-            ("[collection]", "[intake]", 11, "purposes.relay.message.roles"),
-            ("[collection]", "[collection, security]", 11, "purposes.relay.message.roles"),
-            ("[collection]", "[collection]\n    clients: []", 12, "purposes.relay.message.clients"),
-            ("[collection]", "[collection]\n    clients: [phone]", 12, "purposes.relay.message.clients[0]"),
-            ("[collection]", "[collection]\n    stop_flag: ignored", 12, "purposes.relay.message.stop_flag"),
-            ("[collection]", "[collection]\n    stop_flag: exempt", 12, "purposes.relay.message.stop_flag"),
+            ("seconds: 300", "seconds: 301", 12, "purposes.relay.message.token.seconds"),
+            ("seconds: 300", "seconds: 0", 12, "purposes.relay.message.token.seconds"),
+            ("uses: 1", "uses: 0", 12, "purposes.relay.message.token.uses"),
+            ("uses: 1", "uses: 1000001", 12, "purposes.relay.message.token.uses"),
+            ("uses: 1", "uses: 1, life: 2", 12, "purposes.relay.message.token.life"),
+            ("[collection]", "[]", 13, "purposes.relay.message.roles"),
+            ("[collection]", "[intake]", 13, "purposes.relay.message.roles"),
+            ("[collection]", "[collection, security]", 13, "purposes.relay.message.roles"),
+            ("[collection]", "[collection]\n    clients: []", 14, "purposes.relay.message.clients"),
+            ("[collection]", "[collection]\n    clients: [phone]", 14, "purposes.relay.message.clients[0]"),
+            ("[collection]", "[collection]\n    stop_flag: ignored", 14, "purposes.relay.message.stop_flag"),
+            ("[collection]", "[collection]\n    stop_flag: exempt", 14, "purposes.relay.message.stop_flag"),
             (
-                "[collection]", "[privacy, collection]\n    stop_flag: exempt", 12,
+                "[collection]", "[privacy, collection]\n    stop_flag: exempt", 14,
                 "purposes.relay.message.stop_flag"
             ),
             (
-                "[collection]", "[collection]\n    stop_flag: newer_reference", 12,
+                "[collection]", "[collection]\n    stop_flag: newer_reference", 14,
                 "purposes.relay.message.stop_flag"
             ),
             (
-                "[collection]", "[collection]\n    needs: {consent: yes}", 12,
+                "[collection]", "[collection]\n    needs: {consent: yes}", 14,
                 "purposes.relay.message.needs.consent"
             ),
             (
-                "[collection]", "[collection]\n    needs: {precondition: []}", 12,
+                "[collection]", "[collection]\n    needs: {precondition: []}", 14,
                 "purposes.relay.message.needs.precondition"
             ),
             (
-                "[collection]", "[collection]\n    needs: {authorisation: false}", 12,
+                "[collection]", "[collection]\n    needs: {authorisation: false}", 14,
                 "purposes.relay.message.needs.authorisation"
             ),
             (
-                "[collection]", "[collection]\n    needs: {reference: {days: 7}}", 12,
+                "[collection]", "[collection]\n    needs: {reference: {days: 7}}", 14,
                 "purposes.relay.message.needs.reference.kind"
             ),
             (
-                "[collection]", "[collection]\n    needs: {consents: required}", 12,
+                "[collection]", "[collection]\n    needs: {consents: required}", 14,
                 "purposes.relay.message.needs.consents"
             ),
-            ("[collection]", "[collection]\n    title: \"two\\nlines\"", 12, "purposes.relay.message.title"),
-            ("[collection]", "[collection]\n    hours: any", 12, "purposes.relay.message.hours"),
+            ("[collection]", "[collection]\n    title: \"two\\nlines\"", 14, "purposes.relay.message.title"),
+            ("[collection]", "[collection]\n    hours: any", 14, "purposes.relay.message.hours"),
             (
-                "[collection]", "[collection]\n    stop_flags: respected", 12,
+                "[collection]", "[collection]\n    stop_flags: respected", 14,
                 "purposes.relay.message.stop_flags"
             ),
             (
-                "    roles: [collection]\n", "    roles: [collection]\n  relay.message: {}\n", 12,
+                "    roles: [collection]\n", "    roles: [collection]\n  relay.message: {}\n", 14,
                 "purposes.relay.message"
             ),
         ] as [(String, String, Int?, String)])
@@ -267,7 +216,11 @@ struct PolicyFileTests {
 
     @Test("an empty file and a policy without purposes are refused")
     func emptyPolicies() {
-        for text in ["", "policy: 1\nname: x\npurposes: {}\n", "policy: 1\nname: x\n"] {
+        for text in [
+            "",
+            "policy: 1\nname: x\nlimits: none\njurisdiction: none\npurposes: {}\n",
+            "policy: 1\nname: x\nlimits: none\njurisdiction: none\n",
+        ] {
             #expect(throws: ConfigurationFault.self) { () throws in
                 _ = try Policy.parse(text: text, file: "p")
             }
@@ -296,6 +249,8 @@ struct PolicyFileTests {
                 actions:
                   dial: reveal
                 stages: [call_collection]
+            jurisdiction: none
+            limits: none
             name: 'small'
             policy: 1
             """
@@ -338,7 +293,7 @@ struct PolicyFileTests {
             "precondition: [deceased, incapacitated]", "verified_within_days: 3", "verified_within_days: 4",
             "authorisation: true", "reference: {kind: offer}", "reference: {kind: request}",
             "reference: {kind: offer, days: 7}", "second_person: true", "break_glass: {review_hours: 24}",
-            "break_glass: {review_hours: 25}", "batch: 10", "requests_per_minute: 10",
+            "break_glass: {review_hours: 25}", "requests_per_minute: 10",
         ].map { ("[collection]", "[collection]\n    needs: {\($0)}") }
         for (old, new) in changes + needs {
             let text = Self.small.replacing(old, with: new)
@@ -359,8 +314,11 @@ struct PolicyFileTests {
             decoding: try Policy.parse(text: Self.small, file: "p").canonicalJSON, as: UTF8.self)
         #expect(
             text == """
-                {"name":"small","policy":1,"purposes":{"relay.message":{"actions":{"dial":"reveal"},"caps":[],\
-                "clients":["desk","gateway","service"],"fields":["phone"],"hours":"any","needs":{},\
+                {"calendars":{},"jurisdiction":"none","jurisdictions":{},"limits":{"contacts_per_day":{},\
+                "day_zone":"UTC","outcome_hours":12},"name":"small","policy":1,\
+                "purposes":{"relay.message":{"actions":{"dial":"reveal"},"caps":[],\
+                "clients":["desk","gateway","service"],"fields":["phone"],"frequency_ceiling":"applies",\
+                "hours":"any","needs":{},\
                 "roles":["collection"],"stages":["call_collection"],"stop_flag":"respected",\
                 "token":{"seconds":300,"uses":1}}}}
                 """)

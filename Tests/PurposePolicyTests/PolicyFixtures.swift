@@ -15,13 +15,15 @@ enum Fixture {
     static let verify = Purpose("contact.verify")!
     static let dial = Action("dial")!
     static let portfolio = Reference("pf_autumn")!
+    static let shanghai = TimeZoneDatabase.system.zone("Asia/Shanghai")!
 
     static func demonstration() throws -> Policy {
         try Policy.parse(text: StarterPolicy.demonstrationPolicy, file: "policy.yaml")
     }
 
     static func catalogue() throws -> Policy {
-        try Policy.parse(text: StarterPolicy.starterCatalogue, file: "policy.yaml")
+        try Policy.parse(
+            text: StarterPolicy.starterCatalogue, file: "policy.yaml", calendars: StarterPolicy.calendars)
     }
 
     /// The demonstration policy with one piece of its text replaced.
@@ -52,9 +54,9 @@ enum Fixture {
 
     static func facts() -> ContactFacts {
         ContactFacts(
-            contact: contact, state: .active, stopFlag: false, generation: 5, portfolio: portfolio,
+            contact: contact, state: .active, stopped: nil, generation: 5, portfolio: portfolio,
             consents: [consent()], verification: .verified, verifiedAt: now.adding(seconds: -5000),
-            timeZones: ["Asia/Shanghai"])
+            zones: [shanghai])
     }
 }
 
@@ -67,9 +69,9 @@ enum Outcome: Equatable {
 extension Policy {
     func outcome(
         _ request: ReleaseRequest = Fixture.request(), facts: ContactFacts? = Fixture.facts(),
-        at now: Timestamp = Fixture.now
+        usage: UsageFacts = UsageFacts(), at now: Timestamp = Fixture.now
     ) -> Outcome {
-        switch decide(request, facts: facts, at: now) {
+        switch decide(request, facts: facts, usage: usage, at: now) {
         case .permit(let permit):
             return .permit(
                 permit.form, generation: permit.generation, fields: permit.fields, contact: permit.contact)

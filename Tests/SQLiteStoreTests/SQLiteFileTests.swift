@@ -116,12 +116,12 @@ struct SQLiteFileTests {
     func newerVersion() async throws {
         let made = try SQLiteStore.open(path: path, create: true)
         try await made.close()
-        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('2 something later')")
-        #expect(refusal() == .newerVersion(2))
-        #expect(refusal(create: true) == .newerVersion(2))
-        #expect(throws: StoreError.newerVersion(2)) { _ = try SQLiteStore.openForReading(path: self.path) }
+        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('3 something later')")
+        #expect(refusal() == .newerVersion(3))
+        #expect(refusal(create: true) == .newerVersion(3))
+        #expect(throws: StoreError.newerVersion(3)) { _ = try SQLiteStore.openForReading(path: self.path) }
         // The refusal has released the lock and changed nothing.
-        #expect(refusal() == .newerVersion(2))
+        #expect(refusal() == .newerVersion(3))
     }
 
     @Test("a missing file is refused, and none is made")
@@ -222,6 +222,102 @@ struct SQLiteFileTests {
             _ = try await store.read { try $0.logHead() }
             Issue.record("was read")
         } catch StoreError.corrupt {}
+        try await store.close()
+    }
+
+    /// A row in each table of what contacts said, of releases and of approvals, as another program would write it.
+    private static let activityRows = """
+        INSERT INTO consents VALUES
+            (zeroblob(16), 'relay.message', 'n1', zeroblob(32), 0, NULL, NULL, 'ag_1 ag_2');
+        INSERT INTO authorisations VALUES (zeroblob(16), zeroblob(32), 0, NULL, NULL);
+        INSERT INTO contact_references VALUES (zeroblob(16), 'rq_1', 'offer', 0);
+        INSERT INTO suppressions VALUES (zeroblob(32), 1, 0, 0);
+        INSERT INTO releases VALUES
+            (zeroblob(16), 0, zeroblob(32), zeroblob(16), zeroblob(32), NULL, zeroblob(32), 'dialer-1',
+             'relay.message', 'reveal', 1, 9, NULL, NULL);
+        INSERT INTO request_counts VALUES (1, 'dialer-1', '', 1);
+        INSERT INTO distinct_numbers VALUES (1, zeroblob(32), zeroblob(32));
+        INSERT INTO distinct_counts VALUES (1, zeroblob(32), 1);
+        INSERT INTO approvals VALUES
+            (zeroblob(16), 'release', zeroblob(32), x'', zeroblob(16), 'dialer-1', 0, 9, 'ap-2', NULL);
+        INSERT INTO reviews VALUES (zeroblob(16), 'safety.emergency', 'desk-1', 0, 9, NULL, NULL, NULL);
+        """
+
+    /// Reads all of ``activityRows``; how many tables gave a row.
+    private func readActivity(_ store: SQLiteStore) async throws -> Int {
+        let contact = try #require(ContactID(bytes: [UInt8](repeating: 0, count: 16)))
+        let release = try #require(ReleaseID(bytes: contact.bytes))
+        let client = try #require(Reference("dialer-1"))
+        let name = ContactReferenceKey(contact: contact, reference: try #require(Reference("rq_1")))
+        let digest = [UInt8](repeating: 0, count: 32)
+        let count = RequestCountKey(minute: 1, client: client, purpose: "")
+        let number = DistinctNumberKey(day: 1, subject: digest, number: digest)
+        return try await store.read { reader in
+            var tables = try reader.consents(of: [contact]).count
+            tables += try reader.authorisations(of: [contact]).count
+            tables += try reader.contactReferences([name]).count
+            tables += try reader.suppressions([digest]).count
+            tables += try reader.releases([release]).count
+            tables += try reader.requestCounts([count]).count
+            tables += try reader.distinctNumbers([number])[number]?.includesNumber == true ? 1 : 0
+            tables += try reader.approvals(of: [digest]).count
+            tables += try reader.reviews(openOnly: false).count
+            return tables
+        }
+    }
+
+    @Test("what another program wrote into the tables of releases and approvals in our way is read")
+    func foreignActivity() async throws {
+        let store = try SQLiteStore.open(path: path, create: true)
+        try tamper(Self.activityRows)
+        #expect(try await readActivity(store) == 9)
+        try await store.close()
+    }
+
+    @Test(
+        "a row of releases or approvals that no version of us wrote is corrupt, never a crash or another answer",
+        arguments: [
+            "consents SET recipients = 'ag_1  ag_2'", "consents SET recipients = ' '",
+            "consents SET recipients = 'ag_1,ag_2'",
+            "authorisations SET given = 9223372036854775807",
+            "authorisations SET expires = -9223372036854775808",
+            "contact_references SET kind = 'promise'",
+            "contact_references SET recorded = 9223372036854775807",
+            "suppressions SET index_version = -1", "suppressions SET index_version = 4294967296",
+            "suppressions SET latest = 9223372036854775807",
+            "releases SET contact = x'00'", "releases SET client = 'a b'", "releases SET purpose = ''",
+            "releases SET form = 'all'", "releases SET outcome = 'maybe'", "releases SET outcome = ''",
+            "releases SET time = 9223372036854775807", "releases SET outcome_due = -9223372036854775808",
+            "releases SET outcome_time = 9223372036854775807",
+            "request_counts SET count = -1", "request_counts SET count = 9223372036854775807",
+            "distinct_counts SET count = -1", "distinct_counts SET count = 9223372036854775807",
+            "approvals SET kind = 'anything'", "approvals SET contact = x'00'",
+            "approvals SET requester = ''",
+            "approvals SET approver = ''", "approvals SET expires = 9223372036854775807",
+            "reviews SET release = x'00'", "reviews SET purpose = '.'", "reviews SET client = ''",
+            "reviews SET due = 9223372036854775807", "reviews SET closed = -9223372036854775808",
+        ])
+    func tamperedActivity(change: String) async throws {
+        let store = try SQLiteStore.open(path: path, create: true)
+        try tamper(Self.activityRows)
+        try tamper("UPDATE \(change)")
+        do {
+            _ = try await readActivity(store)
+            Issue.record("was read")
+        } catch StoreError.corrupt {}
+        try await store.close()
+    }
+
+    @Test("a count that somebody set to the greatest integer is refused, not counted on from below")
+    func greatestCount() async throws {
+        let store = try SQLiteStore.open(path: path, create: true)
+        try tamper(
+            Self.activityRows + "UPDATE distinct_counts SET count = 9223372036854775807;")
+        let digest = [UInt8](repeating: 0, count: 32)
+        let other = DistinctNumberKey(day: 1, subject: digest, number: [1])
+        await #expect(throws: StoreError.self) {
+            try await store.transaction { try $0.addDistinctNumbers([other]) }
+        }
         try await store.close()
     }
 

@@ -24,6 +24,8 @@ enum CrashRun {
         let policy = """
             policy: 1
             name: crash-test
+            limits: none
+            jurisdiction: none
             purposes:
               relay.message:
                 stages: [call_collection]

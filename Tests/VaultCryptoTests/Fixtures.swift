@@ -45,11 +45,20 @@ struct WycheproofFile: Decodable {
         let info: String?
         let size: Int?
         let okm: String?
+        let `public`: String?
+        let `private`: String?
+        let shared: String?
     }
     let testGroups: [Group]
 
     /// The folder named by `CONTACT_VAULT_VECTORS`, `nil` if it is not set.
     static var folder: String? { ProcessInfo.processInfo.environment["CONTACT_VAULT_VECTORS"] }
+
+    /// Whether the folder has this file.
+    static func exists(_ name: String) -> Bool {
+        guard let folder else { return false }
+        return FileManager.default.fileExists(atPath: folder + "/" + name)
+    }
 
     /// Reads one file of the folder.
     init(named name: String) throws {

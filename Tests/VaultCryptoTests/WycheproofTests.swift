@@ -123,4 +123,30 @@ struct WycheproofTests {
         #expect(ran > 0)
         print("\(file): \(ran) cases ran")
     }
+
+    @Test(
+        "P-256 ECDH, compressed points refused",
+        .enabled(if: WycheproofFile.exists(WycheproofTests.ecdhFile), "the folder lacks this file"))
+    func ecdh() throws {
+        var ran = 0
+        for vector in try WycheproofFile(named: Self.ecdhFile).testGroups.flatMap(\.tests) {
+            ran += 1
+            // Scalars are written as signed numbers of any length.
+            let scalar = hex(try #require(vector.private)).drop { $0 == 0 }
+            let padded = [UInt8](repeating: 0, count: max(0, 32 - scalar.count)) + scalar
+            let key = try KeyAgreementKey(privateKey: SecretBytes(copying: padded))
+            var agreed: [UInt8]?
+            let point = hex(try #require(vector.public))
+            do {
+                agreed = try key.sharedSecret(with: point).revealBytes()
+            } catch { #expect(error == .invalidArgument("public key"), "case \(vector.tcId)") }
+            // The acceptable ones are compressed points.
+            let expected = vector.result == "valid" ? hex(try #require(vector.shared)) : nil
+            #expect(agreed == expected, "case \(vector.tcId)")
+        }
+        #expect(ran > 0)
+        print("\(Self.ecdhFile): \(ran) cases ran")
+    }
+
+    private static let ecdhFile = "ecdh_secp256r1_ecpoint_test.json"
 }

@@ -6,8 +6,14 @@ public import ContactModel
 
 extension Vault {
     /// Registers a client.
-    /// - Throws: ``VaultError/inconsistent(_:)`` if one of this name exists.
+    /// - Throws: ``VaultError/inconsistent(_:)`` if one of this name exists, or the name is the operator's.
     public func registerClient(_ client: RegisteredClient, requestID: Reference) async throws {
+        // Entries would not tell the two apart, and neither would an approval.
+        guard client.id != Caller.operatorName else { throw VaultError.inconsistent("client_name_reserved") }
+        // Two uses of one key can be played off against each other.
+        if let encryption = client.encryptionKey, client.key(thumbprint: encryption.thumbprint) != nil {
+            throw VaultError.inconsistent("encryption_key_signs")
+        }
         try await manage(
             .clientAdd, as: .localOperator, requestID: requestID, covers: { _ throws(TokenError) in },
             { transaction -> ManagedOutcome<Void> in

@@ -15,6 +15,9 @@ public struct StoredReceipt: Sendable {
     public let generation: UInt64
     /// The mask of its number.
     public let mask: String
+    /// When somebody last said no for its number: it is on the stop list and is released for nothing but what answers
+    /// the contact. `nil` if it is not.
+    public let stopped: Timestamp?
     /// The entry.
     public let receipt: EntryReceipt?
 }
@@ -87,9 +90,10 @@ extension Vault {
                     return .done(
                         StoredReceipt(
                             contact: earlier.contact, generation: known?.generation ?? 1, mask: mask,
-                            receipt: nil))
+                            stopped: known?.stopped, receipt: nil))
                 }
-                let contact = prepared.dated(transaction.now)
+                let contact = try prepared.dated(
+                    transaction.now, stopped: transaction.stop(of: prepared.numbers))
                 let receipt = try transaction.store(contact, prepared.consents(at: transaction.now))
                 if let (key, digest) = idempotency {
                     try transaction.store.putIdempotentResult(
@@ -99,7 +103,9 @@ extension Vault {
                         for: key)
                 }
                 return .done(
-                    StoredReceipt(contact: contact.id, generation: 1, mask: mask, receipt: receipt))
+                    StoredReceipt(
+                        contact: contact.id, generation: 1, mask: mask, stopped: contact.stopped,
+                        receipt: receipt))
             })
     }
 
@@ -132,8 +138,8 @@ extension Vault {
                 results.append(
                     .success(
                         StoredReceipt(
-                            contact: contact.contact.id, generation: 1, mask: intake.phone.mask, receipt: nil)
-                    ))
+                            contact: contact.contact.id, generation: 1, mask: intake.phone.mask, stopped: nil,
+                            receipt: nil)))
             } catch let fault as IntakeFault {
                 results.append(.failure(fault))
             }
@@ -142,21 +148,25 @@ extension Vault {
         let receipts = try await manage(
             .contactCreate, as: caller, requestID: requestID, contacts: accepted.map(\.contact.contact.id),
             spendsProof: isFirst, covers: { access throws(TokenError) in _ = try access.intake(.import) },
-            { transaction -> ManagedOutcome<[EntryReceipt]> in
+            { transaction -> ManagedOutcome<[(stopped: Timestamp?, receipt: EntryReceipt)]> in
                 if let portfolio, !transaction.mayTouch(portfolio) {
                     return .refused(.portfolioNotRegistered)
                 }
-                var receipts: [EntryReceipt] = []
-                for (_, _, contact) in accepted {
+                let stops = try transaction.store.suppressions(accepted.flatMap(\.contact.numbers))
+                var receipts: [(stopped: Timestamp?, receipt: EntryReceipt)] = []
+                for (_, _, prepared) in accepted {
+                    let stopped = prepared.numbers.compactMap { stops[$0]?.latest }.max()
+                    let contact = prepared.dated(transaction.now, stopped: stopped)
                     receipts.append(
-                        try transaction.store(
-                            contact.dated(transaction.now), contact.consents(at: transaction.now)))
+                        (stopped, try transaction.store(contact, prepared.consents(at: transaction.now))))
                 }
                 return .done(receipts)
             })
-        for ((line, mask, contact), receipt) in zip(accepted, receipts) {
+        for ((line, mask, contact), (stopped, receipt)) in zip(accepted, receipts) {
             results[line] = .success(
-                StoredReceipt(contact: contact.contact.id, generation: 1, mask: mask, receipt: receipt))
+                StoredReceipt(
+                    contact: contact.contact.id, generation: 1, mask: mask, stopped: stopped, receipt: receipt
+                ))
         }
         return results
     }
@@ -185,16 +195,16 @@ extension Vault {
             .contactUpdate, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.update, of: id) },
             { transaction -> ManagedOutcome<StoredReceipt> in
-                guard let stored = try transaction.store.contacts([id])[id] else {
-                    return .refused(.contactUnknown)
-                }
-                guard transaction.mayTouch(stored), transaction.mayTouch(prepared.contact.portfolio) else {
+                let (stored, refusal) = try transaction.touchable(id)
+                guard let stored else { return .refused(refusal) }
+                guard transaction.mayTouch(prepared.contact.portfolio) else {
                     return .refused(.portfolioNotRegistered)
                 }
                 guard stored.generation == generation else {
                     return .failed(.generationMismatch, "generation_mismatch")
                 }
-                let contact = prepared.replacing(stored, at: transaction.now)
+                let contact = try prepared.replacing(
+                    stored, at: transaction.now, stopped: transaction.stop(of: prepared.numbers))
                 guard try transaction.store.replaceContact(contact, expecting: generation) else {
                     return .failed(.generationMismatch, "generation_mismatch")
                 }
@@ -207,7 +217,9 @@ extension Vault {
                 }
                 let receipt = try transaction.log(.contactUpdate, about: contact) { $0.count = UInt64(ended) }
                 return .done(
-                    StoredReceipt(contact: id, generation: contact.generation, mask: mask, receipt: receipt))
+                    StoredReceipt(
+                        contact: id, generation: contact.generation, mask: mask, stopped: contact.stopped,
+                        receipt: receipt))
             })
     }
 
@@ -222,10 +234,8 @@ extension Vault {
             .contactRead, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.read, of: id) },
             { transaction -> ManagedOutcome<(StoredContact, [StoredConsent], EntryReceipt, EntryDraft)> in
-                guard let stored = try transaction.store.contacts([id])[id] else {
-                    return .refused(.contactUnknown)
-                }
-                guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
+                let (stored, refusal) = try transaction.touchable(id)
+                guard let stored else { return .refused(refusal) }
                 guard ContactAttributes(canonicalBytes: stored.attributes) != nil else {
                     return .failed(.storeCorrupt("contacts"), "store_corrupt")
                 }
@@ -294,10 +304,8 @@ extension Vault {
             .consentGive, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.consent, of: id) },
             { transaction -> ManagedOutcome<Void> in
-                guard let stored = try transaction.store.contacts([id])[id] else {
-                    return .refused(.contactUnknown)
-                }
-                guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
+                let (stored, refusal) = try transaction.touchable(id)
+                guard let stored else { return .refused(refusal) }
                 guard stored.stopped == nil else { return .refused(.stopFlag) }
                 try transaction.store.putConsents([consent.stored(for: id, at: transaction.now)])
                 try transaction.log(.consentGive, about: stored) { $0.purpose = consent.purpose }
@@ -313,10 +321,8 @@ extension Vault {
             .consentWithdraw, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.consent, of: id) },
             { transaction -> ManagedOutcome<Void> in
-                guard let stored = try transaction.store.contacts([id])[id] else {
-                    return .refused(.contactUnknown)
-                }
-                guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
+                let (stored, refusal) = try transaction.touchable(id)
+                guard let stored else { return .refused(refusal) }
                 let consents = try transaction.store.consents(of: [id])[id] ?? []
                 guard var consent = consents.first(where: { $0.purpose == purpose }) else {
                     return .refused(.consentMissing)
@@ -331,19 +337,34 @@ extension Vault {
             })
     }
 
-    /// Sets the stop flag, for good: the contact, or anyone for them, said no.
+    /// Sets the stop flag, for good, and puts the number on the stop list: the contact, or anyone for them, said no.
     public func stop(_ id: ContactID, as caller: Caller, requestID: Reference) async throws {
         try await manage(
             .stopSet, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.stop, of: id) },
             { transaction -> ManagedOutcome<Void> in
-                guard let stored = try transaction.store.contacts([id])[id] else {
-                    return .refused(.contactUnknown)
+                let (stored, refusal) = try transaction.touchable(id)
+                guard let stored else { return .refused(refusal) }
+                try transaction.stop(stored)
+                return .done(())
+            })
+    }
+
+    /// Takes a contact's record away: the sealed fields, their key, the blind index, the attributes and what the contact
+    /// said, and the key that opens the personal parts of the entries about it. The entries stay, and prove as before. If
+    /// the number was stopped, its place on the stop list stays too, so that it is stopped when it is handed in again.
+    public func eraseContact(_ id: ContactID, as caller: Caller, requestID: Reference) async throws {
+        try await manage(
+            .contactErase, as: caller, requestID: requestID, contacts: [id],
+            covers: { access throws(TokenError) in try access.management(.erase, of: id) },
+            { transaction -> ManagedOutcome<Void> in
+                let (stored, refusal) = try transaction.touchable(id)
+                guard let stored else { return .refused(refusal) }
+                if stored.stopped != nil {
+                    try transaction.suppress(stored.phoneIndex, version: stored.phoneIndexVersion)
                 }
-                guard transaction.mayTouch(stored) else { return .refused(.portfolioNotRegistered) }
-                try transaction.store.putStanding(
-                    id, state: stored.state, stopped: stored.stopped ?? transaction.now)
-                try transaction.log(.stopSet, about: stored)
+                try transaction.store.eraseContact(id)
+                try transaction.log(.contactErase, about: stored)
                 return .done(())
             })
     }
@@ -352,7 +373,7 @@ extension Vault {
 
     /// Refuses a request whose credentials are good. Its proof is spent and the entry is there, so that a request that was
     /// refused cannot be sent again with other contents.
-    private func refuse<Value: Sendable>(
+    func refuse<Value: Sendable>(
         _ error: VaultError, _ code: EntryCode, _ kind: EntryKind, as caller: Caller, requestID: Reference,
         covers: @escaping @Sendable (VerifiedAccess) throws(TokenError) -> Void
     ) async throws -> Value {
@@ -388,7 +409,8 @@ extension Vault {
                 context: RecordContext(
                     tenant: keyring.tenant, record: id, generation: generation, schema: Self.recordSchema),
                 random: random)
-            let index = try keyring.blindIndex(.phone, intake.phone.e164, tenant: keyring.tenant)
+            let indexes = try keyring.blindIndexCandidates(.phone, intake.phone.e164, tenant: keyring.tenant)
+            guard let index = indexes.first else { throw EnvelopeError.keyUnknown }
             let epoch = Timestamp(milliseconds: 0)
             return PreparedContact(
                 contact: StoredContact(
@@ -398,7 +420,7 @@ extension Vault {
                         tenant: keyring.tenant, contact: id, random: random),
                     phoneIndexVersion: index.version, phoneIndex: index.bytes, state: .active, stopped: nil,
                     created: epoch, updated: epoch),
-                intakes: intake.consents)
+                numbers: indexes.map(\.bytes), intakes: intake.consents)
         } catch {
             throw VaultError.recordUnreadable(error.code)
         }
@@ -425,16 +447,23 @@ extension Vault {
 /// A contact that is sealed and waits for its transaction.
 private struct PreparedContact: Sendable {
     let contact: StoredContact
+    /// Blind indexes of the number under every key that may have made a stored one.
+    let numbers: [[UInt8]]
     let intakes: [ConsentIntake]
 
-    func dated(_ now: Timestamp) -> StoredContact { copy(of: contact, created: now, updated: now) }
+    /// The contact as it is stored. A number that is on the stop list is stored stopped.
+    func dated(_ now: Timestamp, stopped: Timestamp?) -> StoredContact {
+        var dated = copy(of: contact, created: now, updated: now)
+        dated.stopped = stopped
+        return dated
+    }
 
     /// The stored contact with this one's fields and attributes; what the contact said stays.
-    func replacing(_ stored: StoredContact, at now: Timestamp) -> StoredContact {
+    func replacing(_ stored: StoredContact, at now: Timestamp, stopped: Timestamp?) -> StoredContact {
         var replaced = copy(
             of: contact, created: stored.created, updated: now, disclosureKey: stored.disclosureKey)
         replaced.state = stored.state
-        replaced.stopped = stored.stopped
+        replaced.stopped = [stored.stopped, stopped].compactMap(\.self).max()
         return replaced
     }
 
@@ -459,9 +488,8 @@ private struct PreparedContact: Sendable {
 extension ConsentIntake {
     fileprivate func stored(for contact: ContactID, at now: Timestamp) -> StoredConsent {
         StoredConsent(
-            contact: contact, purpose: purpose, notice: notice, evidence: evidence, given: now,
-            expires: expires,
-            withdrawn: nil)
+            contact: contact, purpose: purpose, notice: notice, evidence: evidence, recipients: recipients,
+            given: now, expires: expires, withdrawn: nil)
     }
 }
 

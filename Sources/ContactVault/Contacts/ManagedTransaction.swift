@@ -14,8 +14,11 @@ public enum Caller: Sendable {
     /// Whoever runs the process and holds its data folder. Every act is logged as the operator's.
     case localOperator
 
-    /// The name that the operator has in entries.
-    static let operatorName = Reference("operator")
+    /// The name that the operator has in entries and approvals. No client may be registered under it.
+    static let operatorName: Reference = {
+        guard let name = Reference("operator") else { preconditionFailure("a literal reference") }
+        return name
+    }()
 }
 
 /// What an operation did.

@@ -4,7 +4,7 @@
 // phone numbers would be worth far more to a thief, and would tell the contact's phone about the borrower's debt.
 
 public import ContactModel
-import Foundation
+import PurposePolicy
 public import StrictEncoding
 import Synchronization
 public import VaultCrypto
@@ -122,6 +122,8 @@ public struct ConsentIntake: Hashable, Sendable {
     public let notice: Reference
     /// SHA-256 of the evidence, 32 bytes.
     public let evidence: [UInt8]
+    /// Agencies that it names; `nil` for every agency that works for the creditor.
+    public let recipients: Set<Reference>?
     /// When it ends, `nil` for never.
     public let expires: Timestamp?
 }
@@ -335,14 +337,9 @@ public struct ContactIntake: ~Copyable, Sendable {
             throw IntakeFault(field: "time_zone", problem: .malformed)
         }
         for name in names {
-            // Region/City only: abbreviations such as CST name four zones.
-            guard name.utf8.count <= 64, name.contains("/") || name == "UTC",
-                name.utf8.allSatisfy({
-                    (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || (0x30...0x39).contains($0)
-                        || [0x2F, 0x5F, 0x2B, 0x2D].contains($0)
-                }),
-                TimeZone(identifier: name) != nil
-            else { throw IntakeFault(field: "time_zone", problem: .notAccepted) }
+            guard TimeZoneDatabase.system.zone(name) != nil else {
+                throw IntakeFault(field: "time_zone", problem: .notAccepted)
+            }
         }
         return names
     }
@@ -409,33 +406,62 @@ public struct ContactIntake: ~Copyable, Sendable {
 }
 
 extension ConsentIntake {
-    /// Reads `notice`, `evidence` and optionally `expires`.
+    /// Reads `notice`, `evidence` and optionally `recipients` and `expires`.
     /// - Throws: ``IntakeFault`` for the field `consents`.
     public init(purpose: Purpose, members: JSONObject) throws(IntakeFault) {
-        guard Set(members.keys).isSubset(of: ["notice", "evidence", "expires"]),
+        guard Set(members.keys).isSubset(of: ["notice", "evidence", "recipients", "expires"]),
             let notice = members["notice"]?.stringValue.flatMap({ Reference($0) }),
             let evidence = members["evidence"]?.stringValue.flatMap(Self.digest)
         else { throw IntakeFault(field: "consents", problem: .malformed) }
         self.purpose = purpose
         self.notice = notice
         self.evidence = evidence
-        switch members["expires"] {
-        case nil: expires = nil
-        case .string(let text)?:
-            guard let time = Timestamp(text) else {
+        if let given = members["recipients"] {
+            // None at all would be a consent to nobody; no member means every agency of the creditor's.
+            let recipients = (given.arrayValue ?? []).map { $0.stringValue.flatMap { Reference($0) } }
+            guard (1...Limits.consentsPerContact).contains(recipients.count), !recipients.contains(nil) else {
                 throw IntakeFault(field: "consents", problem: .malformed)
             }
-            expires = time
-        default: throw IntakeFault(field: "consents", problem: .malformed)
+            self.recipients = Set(recipients.compactMap(\.self))
+        } else {
+            recipients = nil
         }
+        expires = try Self.expiry(members["expires"], field: "consents")
+    }
+
+    fileprivate static func expiry(_ value: JSONValue?, field: StaticString) throws(IntakeFault) -> Timestamp?
+    {
+        guard let value else { return nil }
+        guard let time = value.stringValue.flatMap({ Timestamp($0) }) else {
+            throw IntakeFault(field: field, problem: .malformed)
+        }
+        return time
     }
 
     /// `sha256:` and 64 hexadecimal or 43 base64url characters.
-    private static func digest(_ text: String) -> [UInt8]? {
+    fileprivate static func digest(_ text: String) -> [UInt8]? {
         guard text.hasPrefix("sha256:") else { return nil }
         let body = text.dropFirst(7)
         let bytes = body.utf8.count == 64 ? Hex.decode(body) : Base64URL.decode(body)
         return bytes?.count == 32 ? bytes : nil
+    }
+}
+
+/// The borrower's authorisation of a contact as it is handed in.
+public struct AuthorisationIntake: Hashable, Sendable {
+    /// SHA-256 of the evidence, 32 bytes.
+    public let evidence: [UInt8]
+    /// When it ends, `nil` for never.
+    public let expires: Timestamp?
+
+    /// Reads `evidence` and optionally `expires`.
+    /// - Throws: ``IntakeFault`` for the field `authorisation`.
+    public init(members: JSONObject) throws(IntakeFault) {
+        guard Set(members.keys).isSubset(of: ["evidence", "expires"]),
+            let evidence = members["evidence"]?.stringValue.flatMap(ConsentIntake.digest)
+        else { throw IntakeFault(field: "authorisation", problem: .malformed) }
+        self.evidence = evidence
+        expires = try ConsentIntake.expiry(members["expires"], field: "authorisation")
     }
 }
 

@@ -47,6 +47,21 @@ struct EntryDraft: Sendable {
         self.reason = reason
     }
 
+    /// Takes over whom and what another entry is about, for an entry that follows from it.
+    mutating func copyPlace(of other: EntryDraft) {
+        requestID = other.requestID
+        client = other.client
+        agency = other.agency
+        purpose = other.purpose
+        action = other.action
+        stage = other.stage
+        policyVersion = other.policyVersion
+        contact = other.contact
+        disclosureKey = other.disclosureKey
+        caseReference = other.caseReference
+        actor = other.actor
+    }
+
     /// The leaf's facts with an id and a time.
     func entry(id: EntryID, time: Timestamp, source: Reference) -> LogEntry {
         var entry = LogEntry(id: id, time: time, source: source, kind: kind, outcome: outcome, reason: reason)

@@ -34,6 +34,11 @@ extension Vault {
                     })
             })
         let cut = asked.lowerBound..<max(asked.lowerBound, min(asked.upperBound, receipt.index))
+        return try await opened(cut).filter { caller.mayRead($0.entry.time) }
+    }
+
+    /// Entries of a range with their personal parts, for operations that have an entry of their own.
+    func opened(_ cut: Range<UInt64>) async throws -> [LoggedEntry] {
         let (leaves, sealed) = try await reading { reader in
             (try reader.logLeaves(cut), try reader.disclosures(cut))
         }
@@ -42,10 +47,9 @@ extension Vault {
         let keys = try await reading { reader in
             try reader.contacts(Array(contacts)).mapValues { $0.disclosureKey }
         }
-        return try leaves.enumerated().compactMap { offset, leaf in
+        return try leaves.enumerated().map { offset, leaf in
             let index = cut.lowerBound + UInt64(offset)
             let entry = try LogEntry(decoding: leaf)
-            guard caller.mayRead(entry.time) else { return nil }
             // What does not open any more is not shown; the entry is.
             let parts = sealed[index].flatMap { try? disclosed($0, entry: entry, keys: keys) }
             return LoggedEntry(index: index, entry: entry, disclosed: parts)

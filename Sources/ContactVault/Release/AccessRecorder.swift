@@ -45,6 +45,8 @@ final class RecordedRelease: Sendable {
     let maximumUses: Int64
     let expires: Timestamp
     let isRedelivered: Bool
+    /// The client, whose key a sealed field is encrypted to.
+    let client: RegisteredClient
     /// The facts of the entry, for the entry of a failure to open.
     let draft: EntryDraft
     private let permit: Mutex<RecordedPermit?>
@@ -61,6 +63,7 @@ final class RecordedRelease: Sendable {
         maximumUses = pending.maximumUses
         expires = pending.expires
         isRedelivered = pending.isRedelivered
+        client = pending.client
         draft = pending.draft
         permit = Mutex(RecordedPermit(recording: pending.permit, receipt: pending.receipt))
     }
@@ -79,6 +82,7 @@ private struct PendingRelease: ~Copyable {
     let maximumUses: Int64
     let expires: Timestamp
     let isRedelivered: Bool
+    let client: RegisteredClient
     let draft: EntryDraft
     let permit: ReleasePermit
 }
@@ -220,23 +224,30 @@ final class AccessRecorder: Sendable {
             transaction, contacts: attempts.map(\.contact), keyring: keyring, source: state.instance,
             random: random)
         let now = writer.time
-        var batch = try BatchFacts(attempts, in: transaction, state: state, now: now)
+        var batch = try BatchFacts(
+            attempts, in: transaction, state: state, policy: policy.policy, tenant: keyring.tenant, now: now)
 
         var decided: [DecidedAttempt] = []
         decided.reserveCapacity(attempts.count)
         for (index, attempt) in attempts.enumerated() {
-            let access = attempt.access
             var draft = EntryDraft(releasing: attempt)
             let contact = batch.contacts[attempt.contact]
             draft.disclosureKey = contact?.disclosureKey
             draft.policyVersion = policy.reference
 
-            switch batch.judge(attempt, at: index, policy: policy.policy, tenant: keyring.tenant, now: now) {
+            switch batch.judge(attempt, at: index) {
             case .denied(let code, let client):
                 draft.outcome = .deny
                 draft.reason = EntryCode(code)
                 draft.agency = client?.agency
                 try writer.add(draft)
+                if code == .approvalMissing, let client,
+                    try batch.requestApproval(attempt, client, random)
+                {
+                    var asked = EntryDraft(.approvalRequest, .permit)
+                    asked.copyPlace(of: draft)
+                    try writer.add(asked)
+                }
                 decided.append(DecidedAttempt(.denied(code)))
 
             case .permitted(let wide, let details, let client, let earlier):
@@ -254,7 +265,7 @@ final class AccessRecorder: Sendable {
                     continue
                 }
                 let permit = wide.narrowed(to: held)
-                let useKey = batch.useKey(access, attempt.contact)
+                let useKey = batch.useKey(attempt)
                 // A repetition is the use that it repeats.
                 let uses = earlier?.use ?? batch.uses[useKey, default: 0] + 1
                 draft.outcome = earlier == nil ? .permit : .redelivered
@@ -271,11 +282,12 @@ final class AccessRecorder: Sendable {
                     throw VaultError.inconsistent("release_id")
                 }
                 if earlier == nil {
-                    batch.uses[useKey] = uses
-                    batch.spent.insert(useKey)
-                    let key = batch.deliveryKey(attempt)
-                    batch.deliveries[key] = Delivery(release: id, time: now, use: uses)
-                    batch.delivered.insert(key)
+                    batch.spend(attempt, on: id, use: uses, form: permit.form, client: client, contact)
+                    if batch.needsReview(attempt) {
+                        var alert = EntryDraft(.emergencyAlert, .permit)
+                        alert.copyPlace(of: draft)
+                        try writer.add(alert)
+                    }
                 }
                 decided.append(
                     DecidedAttempt(
@@ -283,111 +295,15 @@ final class AccessRecorder: Sendable {
                             PendingRelease(
                                 id: id, contact: contact, action: attempt.action, receipt: receipt,
                                 uses: uses,
-                                maximumUses: details.maximumUses, expires: access.token.claims.expires,
-                                isRedelivered: earlier != nil, draft: draft, permit: permit))))
+                                maximumUses: details.maximumUses,
+                                expires: attempt.access.token.claims.expires,
+                                isRedelivered: earlier != nil, client: client, draft: draft,
+                                permit: permit))))
             }
         }
         try batch.write(to: transaction)
         try writer.finish(transaction)
         return decided
-    }
-}
-
-/// What one batch needs to know, read at once, and what it changes, written at once.
-private struct BatchFacts {
-    let attributes: AttributeCache
-    let isFreshProof: [Bool]
-    let contacts: [ContactID: StoredContact]
-    let clients: [Reference: RegisteredClient]
-    let consents: [ContactID: [StoredConsent]]
-    var uses: [TokenUseKey: Int64]
-    var deliveries: [DeliveryKey: Delivery]
-    var spent: Set<TokenUseKey> = []
-    var delivered: Set<DeliveryKey> = []
-
-    enum Judgement: ~Copyable {
-        case permitted(ReleasePermit, ContactAccessDetails, RegisteredClient, earlier: Delivery?)
-        case denied(DenialCode, RegisteredClient?)
-    }
-
-    init(
-        _ attempts: [ReleaseAttempt], in transaction: any VaultTransaction, state: VaultState, now: Timestamp
-    ) throws {
-        attributes = state.attributes
-        isFreshProof = try transaction.insertProofs(
-            attempts.map { ProofUse(digest: $0.access.proofIdentifier, expires: $0.access.proofExpires) })
-        contacts = try transaction.contacts(attempts.map(\.contact))
-        clients = try state.clients.current(
-            attempts.map(\.access.token.claims.client), in: transaction)
-        var useKeys: [TokenUseKey] = []
-        var deliveryKeys: [DeliveryKey] = []
-        for attempt in attempts {
-            useKeys.append(Self.useKey(attempt.access, attempt.contact))
-            deliveryKeys.append(Self.deliveryKey(attempt))
-        }
-        consents = try transaction.consents(of: attempts.map(\.contact))
-        uses = try transaction.tokenUses(useKeys)
-        deliveries = try transaction.deliveries(deliveryKeys)
-    }
-
-    func write(to transaction: any VaultTransaction) throws {
-        if !spent.isEmpty { try transaction.putTokenUses(uses.filter { spent.contains($0.key) }) }
-        if !delivered.isEmpty {
-            try transaction.putDeliveries(deliveries.filter { delivered.contains($0.key) })
-        }
-    }
-
-    func useKey(_ access: VerifiedAccess, _ contact: ContactID) -> TokenUseKey {
-        Self.useKey(access, contact)
-    }
-
-    func deliveryKey(_ attempt: ReleaseAttempt) -> DeliveryKey { Self.deliveryKey(attempt) }
-
-    private static func useKey(_ access: VerifiedAccess, _ contact: ContactID) -> TokenUseKey {
-        TokenUseKey(
-            token: access.token.identifierHash, contact: contact, expires: access.token.claims.expires)
-    }
-
-    private static func deliveryKey(_ attempt: ReleaseAttempt) -> DeliveryKey {
-        DeliveryKey(
-            token: attempt.access.token.identifierHash, request: attempt.requestID.text,
-            contact: attempt.contact,
-            expires: attempt.access.token.claims.expires)
-    }
-
-    /// Everything that must be fresh, in order: the proof, the token's life, the client, the token's scope, its budget,
-    /// and then the policy.
-    func judge(
-        _ attempt: ReleaseAttempt, at index: Int, policy: Policy, tenant: TenantID, now: Timestamp
-    ) -> Judgement {
-        let claims = attempt.access.token.claims
-        let client = clients[claims.client]
-        guard isFreshProof[index] else { return .denied(.proofReplayed, client) }
-        guard now < claims.expires else { return .denied(.tokenExpired, client) }
-        guard let client else { return .denied(.clientUnknown, nil) }
-        guard !client.isSuspended else { return .denied(.clientSuspended, client) }
-        guard case .contactAccess(let details) = claims.details, details.action == attempt.action,
-            details.contacts.contains(attempt.contact)
-        else { return .denied(.insufficientScope, client) }
-
-        // A retry of the same request is answered again for a short while: the caller may never have seen the answer.
-        var earlier = deliveries[deliveryKey(attempt)]
-        if let delivery = earlier, now >= delivery.time.adding(seconds: Limits.redeliverySeconds) {
-            earlier = nil
-        }
-        if earlier == nil {
-            let used = uses[useKey(attempt.access, attempt.contact), default: 0]
-            guard used < details.maximumUses else { return .denied(.tokenSpent, client) }
-        }
-
-        let request = ReleaseRequest(details, contact: attempt.contact, tenant: tenant, client: client)
-        let facts = contacts[attempt.contact].flatMap {
-            ContactFacts($0, consents: consents[attempt.contact] ?? [], cache: attributes)
-        }
-        switch policy.decide(request, facts: facts, at: now) {
-        case .permit(let permit): return .permitted(permit, details, client, earlier: earlier)
-        case .deny(let code): return .denied(code, client)
-        }
     }
 }
 
@@ -410,46 +326,5 @@ extension EntryDraft {
             caseReference = details.caseReference
             actor = details.actor
         }
-    }
-}
-
-extension ReleaseScope {
-    /// The scope of a token for this client.
-    init(_ details: ContactAccessDetails, client: RegisteredClient) {
-        self.init(
-            purpose: details.purpose, action: details.action, fields: details.fields, stage: details.stage,
-            precondition: details.precondition, reference: details.reference, actor: details.actor,
-            agency: client.agency, clientKind: client.kind, clientRoles: client.roles,
-            clientPurposes: client.purposes.isEmpty ? nil : client.purposes)
-    }
-}
-
-extension ReleaseRequest {
-    fileprivate init(
-        _ details: ContactAccessDetails, contact: ContactID, tenant: TenantID, client: RegisteredClient
-    ) {
-        self.init(
-            scope: ReleaseScope(details, client: client), tenant: tenant, contact: contact,
-            caseReference: details.caseReference,
-            clientPortfolios: client.portfolios.isEmpty ? nil : client.portfolios)
-    }
-}
-
-extension ContactFacts {
-    /// The facts of a stored contact; `nil` if its attributes do not parse, which denies.
-    ///
-    /// The portfolio is that of the attributes, which are sealed into the record. The column beside them is not, and
-    /// whoever changed it alone would let a client in.
-    fileprivate init?(_ stored: StoredContact, consents: [StoredConsent], cache: AttributeCache) {
-        guard let attributes = cache.attributes(of: stored.id, in: stored.attributes) else { return nil }
-        self.init(
-            contact: stored.id, state: stored.state, stopFlag: stored.stopped != nil,
-            generation: stored.generation,
-            portfolio: attributes.portfolio,
-            consents: consents.map {
-                ConsentFact(
-                    purpose: $0.purpose, given: $0.given, expires: $0.expires, withdrawn: $0.withdrawn)
-            }, verification: attributes.verification,
-            verifiedAt: attributes.verified, timeZones: attributes.timeZones)
     }
 }

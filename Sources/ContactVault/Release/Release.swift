@@ -29,19 +29,24 @@ public struct Release: ~Copyable, Sendable {
     /// Whether this repeats an earlier answer.
     public let isRedelivered: Bool
 
-    init(_ recorded: RecordedRelease, giving record: consuming OpenedRecord) {
+    /// - Throws: ``VaultError/cryptographyUnavailable`` if a field cannot be sealed.
+    init(
+        _ recorded: RecordedRelease, giving record: consuming OpenedRecord, random: any RandomSource
+    ) throws(VaultError) {
+        let giving = FormOfField(
+            form: record.form, release: recorded.id, client: recorded.client, random: random)
+        let phone = try record.withField(.phone) { value throws(VaultError) in try giving.phone(value) }
+        let name = try record.withField(.name) { value throws(VaultError) in try giving.name(value) }
+        let relation = try record.withField(.relation) { value throws(VaultError) in
+            try giving.relation(value)
+        }
         id = recorded.id
         contact = recorded.contact
         action = recorded.action
         form = record.form
-        let isMasked = record.form < .seal
-        phone = record.withField(.phone) { value in
-            isMasked ? SecretBytes(copying: PhoneMask.mask(value)) : value.copy(0..<value.count)
-        }
-        name = record.withField(.name) { value in
-            isMasked ? SecretBytes(copying: NameMask.mask(value)) : value.copy(0..<value.count)
-        }
-        relation = record.withField(.relation) { value in value.copy(0..<value.count) }
+        self.phone = phone
+        self.name = name
+        self.relation = relation
         usesRemaining = recorded.maximumUses - recorded.uses
         notAfter = recorded.expires
         receipt = recorded.receipt

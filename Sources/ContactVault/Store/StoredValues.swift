@@ -28,13 +28,16 @@ public struct StoredPolicy: Hashable, Sendable {
     public let version: String
     /// The YAML text.
     public let text: String
+    /// Texts of the holiday calendars that it names, by name.
+    public let calendars: [String: String]
     /// When it came into force.
     public let applied: Timestamp
 
     /// A policy.
-    public init(version: String, text: String, applied: Timestamp) {
+    public init(version: String, text: String, calendars: [String: String] = [:], applied: Timestamp) {
         self.version = version
         self.text = text
+        self.calendars = calendars
         self.applied = applied
     }
 }
@@ -201,6 +204,8 @@ public struct StoredConsent: Hashable, Sendable {
     public let notice: Reference
     /// SHA-256 of the evidence, 32 bytes.
     public let evidence: [UInt8]
+    /// Agencies that it names; `nil` for every agency that works for the creditor.
+    public let recipients: Set<Reference>?
     /// When it was recorded.
     public let given: Timestamp
     /// When it ends, `nil` for never.
@@ -210,9 +215,10 @@ public struct StoredConsent: Hashable, Sendable {
 
     /// A consent.
     public init(
-        contact: ContactID, purpose: Purpose, notice: Reference, evidence: [UInt8], given: Timestamp,
-        expires: Timestamp?, withdrawn: Timestamp?
+        contact: ContactID, purpose: Purpose, notice: Reference, evidence: [UInt8],
+        recipients: Set<Reference>? = nil, given: Timestamp, expires: Timestamp?, withdrawn: Timestamp?
     ) {
+        self.recipients = recipients
         self.contact = contact
         self.purpose = purpose
         self.notice = notice

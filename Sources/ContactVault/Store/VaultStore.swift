@@ -57,6 +57,45 @@ public protocol VaultReader {
     /// Sequence numbers: how many entries about each contact there are; contacts without any are left out.
     func sequences(_ contacts: [ContactID]) throws -> [ContactID: UInt64]
 
+    /// The borrower's authorisations of these contacts; contacts without one are left out.
+    func authorisations(of contacts: [ContactID]) throws -> [ContactID: StoredAuthorisation]
+    /// Offers, requests and complaints by name; unknown ones are left out.
+    func contactReferences(
+        _ keys: [ContactReferenceKey]
+    ) throws -> [ContactReferenceKey: StoredContactReference]
+    /// Places on the stop list by blind index; numbers that are not on it are left out.
+    func suppressions(_ numbers: [[UInt8]]) throws -> [[UInt8]: StoredSuppression]
+    /// Contacts whose number has one of these blind indexes.
+    func contacts(withNumbers numbers: [[UInt8]]) throws -> [ContactID]
+
+    /// Releases by id; unknown ones are left out.
+    func releases(_ ids: [ReleaseID]) throws -> [ReleaseID: StoredRelease]
+    /// Releases that a key names, from a moment on, oldest first; keys without any are left out.
+    func releaseHistory(_ keys: [HistoryKey: Timestamp]) throws -> [HistoryKey: [StoredRelease]]
+    /// How many outcomes of an actor are poor or missing, counted up to a limit.
+    /// - Parameters:
+    ///   - since: outcomes reported, and outcomes missed, from this moment on.
+    ///   - now: a release whose ``StoredRelease/outcomeDue`` is not after it misses its outcome.
+    func poorOutcomes(
+        of actors: [[UInt8]], since: Timestamp, now: Timestamp, limit: Int64
+    ) throws -> [[UInt8]: Int64]
+    /// Releases whose outcome was due before a moment and is missing, oldest first.
+    func overdueReleases(before: Timestamp, limit: Int) throws -> [StoredRelease]
+    /// Requests so far; keys without any are left out.
+    func requestCounts(_ keys: [RequestCountKey]) throws -> [RequestCountKey: Int64]
+    /// Distinct numbers so far, for every key.
+    func distinctNumbers(_ keys: [DistinctNumberKey]) throws -> [DistinctNumberKey: DistinctNumbers]
+
+    /// Approvals of these operations that are not used up, newest first.
+    func approvals(of operations: [[UInt8]]) throws -> [[UInt8]: [StoredApproval]]
+    /// An approval by its name.
+    func approval(_ id: [UInt8]) throws -> StoredApproval?
+    /// Approvals that wait for a yes at a moment, oldest first.
+    func pendingApprovals(at now: Timestamp) throws -> [StoredApproval]
+    /// Reviews, oldest first.
+    /// - Parameter openOnly: leave out those that are closed.
+    func reviews(openOnly: Bool) throws -> [StoredReview]
+
     /// All registered clients.
     func clients() throws -> [StoredClient]
     /// Revision of each client's registration; unknown ones are left out.
@@ -97,8 +136,30 @@ public protocol VaultTransaction: VaultReader {
     func replaceContact(_ contact: StoredContact, expecting generation: UInt64) throws -> Bool
     /// Sets or changes consents.
     func putConsents(_ consents: [StoredConsent]) throws
+    /// Takes away what a contact's row holds (sealed record, keys, index, attributes) and its consents, authorisation and
+    /// references. The row stays, in state `erased`. Releases, and places on the stop list, stay as they are.
+    /// - Throws: ``StoreError/conflict`` if there is no such contact.
+    func eraseContact(_ contact: ContactID) throws
     /// Sets the stop flag and the state of a contact.
     func putStanding(_ contact: ContactID, state: RecordState, stopped: Timestamp?) throws
+    /// Sets or changes an authorisation.
+    func putAuthorisation(_ authorisation: StoredAuthorisation) throws
+    /// Records offers, requests and complaints; one that is already recorded stays as it is.
+    func insertContactReferences(_ references: [ContactReferenceKey: StoredContactReference]) throws
+    /// Sets places on the stop list.
+    func putSuppressions(_ suppressions: [StoredSuppression]) throws
+    /// Records releases.
+    func insertReleases(_ releases: [StoredRelease]) throws
+    /// Records what came of a release.
+    func putOutcome(_ outcome: ReleaseOutcome, at time: Timestamp, of release: ReleaseID) throws
+    /// Sets counts of requests.
+    func putRequestCounts(_ counts: [RequestCountKey: Int64]) throws
+    /// Adds numbers to the distinct numbers of a day; one that is there already changes nothing.
+    func addDistinctNumbers(_ keys: [DistinctNumberKey]) throws
+    /// Sets approvals.
+    func putApprovals(_ approvals: [StoredApproval]) throws
+    /// Sets reviews.
+    func putReviews(_ reviews: [StoredReview]) throws
     /// Sets sequence numbers.
     func putSequences(_ sequences: [ContactID: UInt64]) throws
 
@@ -113,7 +174,8 @@ public protocol VaultTransaction: VaultReader {
     func putDeliveries(_ deliveries: [DeliveryKey: Delivery]) throws
     /// Remembers an idempotent result.
     func putIdempotentResult(_ result: IdempotentResult, for key: IdempotencyKey) throws
-    /// Forgets proofs, uses, deliveries and idempotent results that expired before a moment.
+    /// Forgets proofs, uses, deliveries and idempotent results that expired before a moment, counts of requests of minutes
+    /// before it, and distinct numbers of days that were over two days before it: calendars are up to fourteen hours apart.
     func purgeExpired(before: Timestamp) throws
 }
 

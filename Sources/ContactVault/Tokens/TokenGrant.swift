@@ -124,9 +124,15 @@ extension Vault {
             } catch {
                 return .failure(error)
             }
-        case .numberMatch:
-            // Matching against the stop list is not built, and no token is given for what would be refused anyway.
-            return .failure(.purposeNotConfigured)
+        case .numberMatch(let match):
+            do throws(DenialCode) {
+                let terms = try policy.tokenTerms(
+                    for: ReleaseScope(match, client: client), uses: match.maximumUses)
+                guard client.mayRequest(details) else { return .failure(.roleNotAllowed) }
+                return .success(min(terms.seconds, details.maximumSeconds))
+            } catch {
+                return .failure(error)
+            }
         case .contactIntake, .contactManagement, .accessLog, .keyManagement:
             guard client.mayRequest(details) else { return .failure(.roleNotAllowed) }
             return .success(details.maximumSeconds)

@@ -1,0 +1,163 @@
+// Numbers that said no. They are kept as blind indexes, apart from contacts, so that a number that said no stays on the list
+// when its contact is erased and when it is handed in again.
+
+import AccessLog
+public import AccessToken
+public import ContactModel
+import EnvelopeEncryption
+import PurposePolicy
+import VaultCrypto
+
+extension ManagedTransaction {
+    /// Sets a contact's stop flag and puts its number on the stop list, with an entry.
+    mutating func stop(_ contact: StoredContact) throws {
+        try store.putStanding(contact.id, state: contact.state, stopped: now)
+        try suppress(contact.phoneIndex, version: contact.phoneIndexVersion)
+        try log(.stopSet, about: contact)
+    }
+
+    /// Puts a number on the stop list. The first no stays known; the last one decides what came after it.
+    func suppress(_ number: [UInt8], version: UInt32) throws {
+        let known = try store.suppressions([number])[number]
+        try store.putSuppressions([
+            StoredSuppression(number: number, indexVersion: version, since: known?.since ?? now, latest: now)
+        ])
+    }
+
+    /// When somebody last said no for a number, known by any of its indexes.
+    func stop(of numbers: [[UInt8]]) throws -> Timestamp? {
+        try store.suppressions(numbers).values.map(\.latest).max()
+    }
+}
+
+extension Vault {
+    /// Most numbers in one comparison; the policy may want fewer.
+    public static let matchedNumbers = 1000
+
+    /// Puts a number on the stop list, whether or not a contact with it is stored. Contacts with it get their stop flag.
+    /// - Parameters:
+    ///   - phone: the number as typed.
+    ///   - region: ISO 3166 region of a number without country code.
+    /// - Throws: ``VaultError/intake(_:)`` if it is not a number.
+    public func suppress(
+        phone: String, region: String?, as caller: Caller, requestID: Reference
+    ) async throws {
+        let covers: @Sendable (VerifiedAccess) throws(TokenError) -> Void = { access throws(TokenError) in
+            try access.suppression()
+        }
+        let normalized: NormalizedPhoneNumber
+        do { normalized = try PhoneNumberIntake.normalize(phone, region: region) } catch {
+            let _: Void = try await refuse(
+                .intake(error), "intake_refused", .suppression, as: caller, requestID: requestID,
+                covers: covers)
+            return
+        }
+        let indexes = try indexes(of: normalized.e164)
+        let contacts = try await store.read { try $0.contacts(withNumbers: indexes.map(\.bytes)) }
+        try await manage(
+            .suppression, as: caller, requestID: requestID, contacts: contacts, covers: covers,
+            { transaction -> ManagedOutcome<Void> in
+                for index in indexes { try transaction.suppress(index.bytes, version: index.version) }
+                let numbers = Set(indexes.map(\.bytes))
+                let stored = try transaction.store.contacts(contacts).values
+                for contact in stored where numbers.contains(contact.phoneIndex) {
+                    try transaction.stop(contact)
+                }
+                try transaction.log(.suppression, about: nil) { $0.count = UInt64(stored.count) }
+                return .done(())
+            })
+    }
+
+    /// Says for each number whether it is on the stop list. Nothing is released; the request has one entry with the count.
+    /// - Parameter numbers: E.164, at most ``matchedNumbers``.
+    /// - Returns: in order; `nil` for what is no number that the vault would hold.
+    /// - Throws: ``VaultError/denied(_:)``.
+    public func match(
+        _ numbers: [String], access: VerifiedAccess, requestID: Reference
+    ) async throws -> [Bool?] {
+        guard numbers.count <= Self.matchedNumbers else {
+            return try await refuse(
+                .denied(.batchTooLarge), EntryCode(.batchTooLarge), .match, as: .client(access),
+                requestID: requestID
+            ) { access throws(TokenError) in _ = try access.numberMatch() }
+        }
+        let indexes = try numbers.map { number -> [[UInt8]] in
+            guard let normalized = try? PhoneNumberIntake.normalize(number, region: nil) else { return [] }
+            return try self.indexes(of: normalized.e164).map(\.bytes)
+        }
+        let policy = state.policy
+        let tenant = identity.tenant
+        return try await manage(
+            .match, as: .client(access), requestID: requestID,
+            covers: { access throws(TokenError) in _ = try access.numberMatch() },
+            { transaction -> ManagedOutcome<[Bool?]> in
+                let details = try access.numberMatch()
+                guard let client = transaction.client else { return .refused(.clientUnknown) }
+                let usage = try transaction.matchUsage(details, client, policy.policy, tenant)
+                do throws(DenialCode) {
+                    try policy.policy.decideMatch(
+                        ReleaseScope(details, client: client), numbers: numbers.count, usage: usage)
+                } catch {
+                    return .refused(error)
+                }
+                guard let use = try transaction.spend(access, of: details.maximumUses) else {
+                    return .refused(.tokenSpent)
+                }
+                let listed = try transaction.store.suppressions(indexes.flatMap(\.self))
+                try transaction.log(.match, about: nil) { draft in
+                    draft.purpose = .suppressMatch
+                    draft.action = .match
+                    draft.form = .match
+                    draft.policyVersion = policy.reference
+                    draft.actor = details.actor
+                    draft.count = UInt64(numbers.count)
+                    draft.use = UInt64(use)
+                    draft.maximumUses = UInt64(details.maximumUses)
+                }
+                return .done(indexes.map { $0.isEmpty ? nil : $0.contains { listed[$0] != nil } })
+            })
+    }
+
+    private func indexes(of phone: borrowing SecretBytes) throws(VaultError) -> [BlindIndexValue] {
+        let keyring = state.keyring
+        do { return try keyring.blindIndexCandidates(.phone, phone, tenant: keyring.tenant) } catch {
+            throw .cryptographyUnavailable
+        }
+    }
+}
+
+extension ManagedTransaction {
+    /// Counts a comparison; the count stands even if it is refused.
+    fileprivate func matchUsage(
+        _ details: NumberMatchDetails, _ client: RegisteredClient, _ policy: Policy, _ tenant: TenantID
+    ) throws -> UsageFacts {
+        var usage = UsageFacts(contacts: nil)
+        let keys = Wanted.requestKeys(.suppressMatch, client.id, policy, now)
+        var counts = try store.requestCounts(keys)
+        for key in keys {
+            let count = counts[key, default: 0] + 1
+            counts[key] = count
+            if key.purpose.isEmpty { usage.requests = count } else { usage.requestsForPurpose = count }
+        }
+        if !counts.isEmpty { try store.putRequestCounts(counts) }
+        if let throttle = policy.limits.throttle {
+            let actor = Wanted.actor(details.actor, client, tenant)
+            usage.poorOutcomes =
+                try store.poorOutcomes(
+                    of: [actor], since: now.adding(seconds: -throttle.hours * 3600), now: now,
+                    limit: throttle.outcomes)[actor] ?? 0
+        }
+        return usage
+    }
+
+    /// Spends one use of a token that names no contact; which use it was, `nil` if none was left.
+    fileprivate func spend(_ access: VerifiedAccess, of most: Int64) throws -> Int64? {
+        guard let nobody = ContactID(bytes: [UInt8](repeating: 0, count: 16)) else { return nil }
+        let key = TokenUseKey(
+            token: access.token.identifierHash, contact: nobody, expires: access.token.claims.expires)
+        let used = try store.tokenUses([key])[key, default: 0]
+        guard used < most else { return nil }
+        try store.putTokenUses([key: used + 1])
+        return used + 1
+    }
+}

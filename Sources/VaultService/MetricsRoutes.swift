@@ -1,0 +1,35 @@
+// Figures for a monitoring system, on the control listener (Prometheus text format 0.0.4). No label comes from outside.
+
+import ContactModel
+import ContactVault
+import Hummingbird
+import NIOCore
+
+/// `/metrics`.
+struct MetricsRoutes {
+    let vault: Vault
+
+    func add(to router: Router<VaultRequestContext>) {
+        router.get("/metrics") { _, _ -> Response in
+            let figures = try await vault.figures()
+            var text = ""
+            func add(_ name: StaticString, _ help: StaticString, _ type: StaticString, _ value: UInt64) {
+                text += "# HELP contact_vault_\(name) \(help)\n# TYPE contact_vault_\(name) \(type)\n"
+                text += "contact_vault_\(name) \(value)\n"
+            }
+            add("log_entries", "Entries of the access log.", "gauge", figures.logSize)
+            add(
+                "emergency_releases_total", "Releases that broke the glass.", "counter",
+                figures.emergencyReleases)
+            add("reviews_open", "Emergency releases that nobody has reviewed.", "gauge", figures.openReviews)
+            add("reviews_overdue", "Reviews that are past their time.", "gauge", figures.overdueReviews)
+            add("alerts_pending", "Emergency alerts that are not delivered.", "gauge", figures.pendingAlerts)
+            add(
+                "outcomes_missing", "Releases whose outcome is overdue, at most 1000 counted.", "gauge",
+                figures.missingOutcomes)
+            return Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+        }
+    }
+}
