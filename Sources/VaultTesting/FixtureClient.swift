@@ -117,8 +117,9 @@ public final class FixtureClient: Sendable {
     public func details(
         _ contacts: [ContactID], purpose: String = "relay.message", action: String = "dial",
         fields: [FieldName] = [.phone], stage: Stage = .callCollection,
-        precondition: Precondition? = .unreachableThreeDays, caseReference: String = "cs_7701",
-        actor: String = "u_4401", actorKind: ActorKind = .human, uses: Int64 = 1
+        precondition: Precondition? = .unreachableThreeDays, reference: String? = nil,
+        caseReference: String = "cs_7701", actor: String = "u_4401", actorKind: ActorKind = .human,
+        uses: Int64 = 1
     ) throws -> AuthorizationDetails {
         guard let purpose = Purpose(purpose), let action = Action(action),
             let caseReference = Reference(caseReference), let actor = Reference(actor),
@@ -129,6 +130,7 @@ public final class FixtureClient: Sendable {
                 action: action, purpose: purpose,
                 selection: contacts.count == 1 ? .one(first) : .several(contacts),
                 caseReference: caseReference, stage: stage, fields: fields, precondition: precondition,
+                reference: reference.flatMap { Reference($0) },
                 actor: Actor(kind: actorKind, id: actor), maximumUses: uses))
     }
 
@@ -163,6 +165,45 @@ public final class FixtureClient: Sendable {
         return try await release(contact, action: action, with: token)
     }
 
+    /// Releases what a token is asked for with these details.
+    public func release(_ details: AuthorizationDetails) async throws -> ReleasedValues {
+        guard case .contactAccess(let access) = details, let contact = access.contacts.first else {
+            throw FixtureFault.malformed("details")
+        }
+        return try await release(contact, action: access.action.text, with: try await token(details))
+    }
+
+    /// Reports the outcome of a release, with a token for these details.
+    @discardableResult
+    public func report(
+        _ outcome: ReleaseOutcome, naming name: String? = nil, of release: ReleaseID,
+        with details: AuthorizationDetails
+    ) async throws -> OutcomeReceipt {
+        let access = try access(
+            try await token(details), method: "POST", path: "/v1/releases/\(release)/outcome")
+        return try await vault.reportOutcome(
+            outcome, naming: name.flatMap { Reference($0) }, of: release, as: access,
+            requestID: try requestID())
+    }
+
+    /// Compares numbers with the stop list, with a token of its own or a given one.
+    public func match(
+        _ numbers: [String], with token: IssuedToken? = nil, uses: Int64 = 1
+    ) async throws -> [Bool?] {
+        let token = try await matchToken(token, uses: uses)
+        return try await vault.match(
+            numbers, access: try access(token, method: "POST", path: "/v1/actions/match"),
+            requestID: try requestID())
+    }
+
+    /// A token for comparisons with the stop list.
+    public func matchToken(_ token: IssuedToken? = nil, uses: Int64 = 1) async throws -> IssuedToken {
+        if let token { return token }
+        guard let actor = Reference("u_4401") else { throw FixtureFault.malformed("actor") }
+        return try await self.token(
+            .numberMatch(try NumberMatchDetails(actor: Actor(kind: .human, id: actor), maximumUses: uses)))
+    }
+
     // MARK: Contacts
 
     /// Gets a token for storing in a portfolio and stores a contact.
@@ -183,6 +224,14 @@ public final class FixtureClient: Sendable {
         let details = AuthorizationDetails.contactIntake(
             ContactIntakeDetails(operation: operation, portfolio: portfolio))
         return try access(try await token(details), method: "POST", path: path)
+    }
+
+    /// Gets a token for keys and policy and presents it.
+    public func keyAccess(
+        _ operation: KeyManagementDetails.Operation, method: String, path: String
+    ) async throws -> VerifiedAccess {
+        let token = try await token(.keyManagement(KeyManagementDetails(operation: operation)))
+        return try access(token, method: method, path: path)
     }
 
     /// Gets a token for looking after a contact and presents it.

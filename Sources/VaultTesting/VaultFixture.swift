@@ -1,11 +1,11 @@
 // A real vault in a folder of its own: the embedded store, fresh keys in memory, a policy, a clock.
 
 public import AccessLog
-import AccessToken
+public import AccessToken
 public import ContactModel
 public import ContactVault
 public import EnvelopeEncryption
-import PurposePolicy
+public import PurposePolicy
 import SQLiteStore
 public import VaultCrypto
 
@@ -50,11 +50,13 @@ public final class VaultFixture: Sendable {
     /// - Parameters:
     ///   - folder: where its files go; `nil` for a folder of its own.
     ///   - policy: the policy's YAML text.
+    ///   - calendars: texts of the holiday calendars that it names.
     ///   - clock: the clock of vault and store, such as a ``FixedClock``'s `reading`.
     ///   - random: where keys, nonces and identifiers come from.
     ///   - wrapping: what to put around the store, such as a ``FaultInjectingStore``.
     public static func make(
         in folder: TemporaryFolder? = nil, policy: String = VaultFixture.policy(uses: 1),
+        calendars: [String: String] = StarterPolicy.calendars,
         clock: @escaping @Sendable () -> Timestamp = Vault.systemClock,
         random: any RandomSource = SystemRandom(),
         wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore = { $0 }
@@ -67,8 +69,8 @@ public final class VaultFixture: Sendable {
         let store = wrapping(
             try SQLiteStore.open(path: folder.file(storeName), create: true, clock: clock))
         try await Vault.create(
-            in: store, keyring: keyring, issuer: issuer, policy: policy, instance: try instance(),
-            random: random)
+            in: store, keyring: keyring, issuer: issuer, policy: policy, calendars: calendars,
+            instance: try instance(), random: random)
         return VaultFixture(
             folder: folder, keyring: keyring, store: store,
             vault: try await Vault.open(
@@ -111,7 +113,7 @@ public final class VaultFixture: Sendable {
     public func registerClient(
         _ name: String = "dialer-1", kind: ClientKind = .gateway, roles: Set<Role> = [.collection],
         agency: String = "ag_north", portfolios: [String] = [], purposes: [String] = [],
-        algorithm: SignatureAlgorithm = .es256
+        algorithm: SignatureAlgorithm = .es256, encryptionKey: EncryptionJWK? = nil
     ) async throws -> FixtureClient {
         guard let id = Reference(name), let agency = Reference(agency) else {
             throw FixtureFault.malformed("client")
@@ -120,7 +122,7 @@ public final class VaultFixture: Sendable {
         let registration = RegisteredClient(
             id: id, agency: agency, kind: kind, roles: roles, keys: [key.publicJWK],
             portfolios: Set(portfolios.compactMap { Reference($0) }),
-            purposes: Set(purposes.compactMap { Purpose($0) }))
+            purposes: Set(purposes.compactMap { Purpose($0) }), encryptionKey: encryptionKey)
         try await vault.registerClient(registration, requestID: try requestID())
         return FixtureClient(vault: vault, registration: registration, key: key, clock: clock, random: random)
     }

@@ -59,9 +59,9 @@ struct LogWriter {
             contact: draft.contact, caseReference: draft.caseReference, actor: draft.actor)
         let key: DisclosureKey
         var owner: ContactID?
-        if let contact = draft.contact, let wrapped = draft.disclosureKey,
-            let own = try ownKey(of: contact, wrapped: wrapped)
-        {
+        // An erased contact has no key any more.
+        let wrapped = draft.disclosureKey.flatMap { $0.isEmpty ? nil : $0 }
+        if let contact = draft.contact, let wrapped, let own = try ownKey(of: contact, wrapped: wrapped) {
             let next = sequences[contact, default: 0] + 1
             sequences[contact] = next
             parts.sequence = next
@@ -70,7 +70,7 @@ struct LogWriter {
         } else {
             key = try keyring.generalDisclosureKey
             // Without its own key the entry has no sequence number, and says why.
-            if draft.disclosureKey != nil { entry.basis = "disclosure_key_unreadable" }
+            if wrapped != nil { entry.basis = "disclosure_key_unreadable" }
         }
         let disclosed = try parts.disclosures(random: random)
         if !disclosed.isEmpty {

@@ -35,7 +35,7 @@ extension Vault {
         _ proposal: PolicyProposal, from: Timestamp, to: Timestamp, requestID: Reference
     ) async throws -> [SimulatedDecisions] {
         let other = try PolicyInForce(text: proposal.text, file: "policy.yaml", calendars: proposal.calendars)
-        var replay = PolicyReplay(policy: other.policy, tenant: identity.tenant, state: state)
+        var replay = PolicyReplay(policy: other.policy, tenant: identity.tenant, state: state, from: from)
         let size = try await logSize()
         var next: UInt64 = 0
         while next < size {
@@ -104,11 +104,15 @@ private struct PolicyReplay {
     let policy: Policy
     let tenant: TenantID
     let state: VaultState
+    /// First moment of the range: releases before it count as they were.
+    let from: Timestamp
     private(set) var results: [Key: Int] = [:]
-    private var refused: Set<ReleaseID> = []
+    /// Releases of the range that came by and stand. By the order of the log: several may bear the same millisecond.
+    private var standing: Set<ReleaseID> = []
     private var permitted: [ContactID: [(release: PastRelease, caseReference: [UInt8])]] = [:]
 
-    init(policy: Policy, tenant: TenantID, state: VaultState) {
+    init(policy: Policy, tenant: TenantID, state: VaultState, from: Timestamp) {
+        self.from = from
         self.policy = policy
         self.tenant = tenant
         self.state = state
@@ -162,7 +166,7 @@ private struct PolicyReplay {
             caseDigest: caseDigest, reference: row?.reference)
         let decision = policy.decide(request, facts: facts, usage: UsageFacts(), at: entry.time)
         let wouldBe = decision.denial
-        if isPermitted, wouldBe != nil, let id = ReleaseID(bytes: entry.id.bytes) { refused.insert(id) }
+        if isPermitted, wouldBe == nil, let id = ReleaseID(bytes: entry.id.bytes) { standing.insert(id) }
         if !isPermitted, case .permit(let permit) = decision {
             permitted[stored.id, default: []].append(
                 (
@@ -183,7 +187,7 @@ private struct PolicyReplay {
         at time: Timestamp,
         wasPermitted: Bool, purpose: Purpose, caseDigest: [UInt8], reference: [UInt8]?
     ) -> ContactFacts {
-        var releases = known.releases.filter { $0.time < time && !refused.contains($0.id) }.map { release in
+        var releases = known.releases.filter { $0.time < from || standing.contains($0.id) }.map { release in
             PastRelease(
                 time: release.time, purpose: release.purpose, isMask: release.form == .mask,
                 isApproach: policy.purposes[release.purpose]?.isUnderFrequencyCeiling ?? release.isApproach,
@@ -191,7 +195,7 @@ private struct PolicyReplay {
                 isSameReference: reference != nil && release.reference == reference,
                 conversation: release.outcome?.isConversation == true ? release.time : nil)
         }
-        for (release, digest) in permitted[stored.id] ?? [] where release.time < time {
+        for (release, digest) in permitted[stored.id] ?? [] {
             var release = release
             release.isSameCase = digest == caseDigest
             releases.append(release)
