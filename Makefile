@@ -20,12 +20,13 @@ build:
 	@scripts/bootstrap build
 	swift build
 
-# Cheapest first: formatting, compiling, the rules of the house, what runs in process, and last the service as a child
-# process, alone: its load would starve the others' clocks.
+# Cheapest first: formatting, compiling, the rules of the house, the policy (alone: its random cases keep every core busy),
+# what else runs in process, and last the service as a child process, alone: its load would starve the others' clocks.
 test: bootstrap lint
 	swift build --build-tests
 	swift test --skip-build --filter TidyTests
-	swift test --skip-build --skip TidyTests --skip ServiceTests
+	swift test --skip-build --filter PurposePolicyTests
+	swift test --skip-build --skip TidyTests --skip PurposePolicyTests --skip ServiceTests
 	swift test --skip-build --filter ServiceTests
 
 demo:

@@ -236,10 +236,11 @@ let package = Package(
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "AccessLog", "AccessToken", "ContactModel", "SQLiteStore", "StrictEncoding", "VaultAPI",
-                "VaultClient",
-                "VaultCrypto", "VaultService", "VaultTesting", "contact-vault",
+                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "PurposePolicy", "SQLiteStore",
+                "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto", "VaultService", "VaultTesting",
+                "contact-vault",
                 .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strictTests
         ),

@@ -13,7 +13,6 @@ public enum DenialCode: String, CaseIterable, Error, Sendable {
     case usesNotAllowed = "uses_not_allowed"
     case purposeNotRegistered = "purpose_not_registered"
     case portfolioNotRegistered = "portfolio_not_registered"
-    case policyChanged = "policy_changed"
 
     // The contact.
     case contactUnknown = "contact_unknown"

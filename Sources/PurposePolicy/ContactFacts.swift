@@ -204,20 +204,24 @@ extension ContactFacts {
                 lastWithdrawal = max(lastWithdrawal ?? withdrawn, withdrawn)
             }
         }
-        var nearest: DenialCode?
+        // Of several consents that do not count, the reason of the one that comes nearest.
+        var (isExpired, isOutdated, isForOthers) = (false, false, false)
         for consent in consents
         where consent.purpose == purpose && consent.withdrawn == nil && consent.given <= now {
             if let lastWithdrawal, consent.given <= lastWithdrawal { continue }
             if let expires = consent.expires, expires <= now {
-                nearest = nearest ?? .consentExpired
+                isExpired = true
             } else if let notices, !notices.contains(where: { $0 == consent.notice }) {
-                nearest = .consentNoticeOutdated
+                isOutdated = true
             } else if let recipients = consent.recipients, !recipients.contains(agency) {
-                nearest = .consentRecipient
+                isForOthers = true
             } else {
                 return nil
             }
         }
-        return nearest ?? (lastWithdrawal == nil ? .consentMissing : .consentWithdrawn)
+        if isForOthers { return .consentRecipient }
+        if isOutdated { return .consentNoticeOutdated }
+        if isExpired { return .consentExpired }
+        return lastWithdrawal == nil ? .consentMissing : .consentWithdrawn
     }
 }

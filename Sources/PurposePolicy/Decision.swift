@@ -60,8 +60,6 @@ public enum DecisionRule: String, CaseIterable, Sendable {
     case form
     /// The request says why the borrower cannot be reached, if the purpose needs it.
     case precondition
-    /// A second person has approved, if the purpose needs it.
-    case approval
     /// It is a time at which the contact may be reached, by every clock that may be the contact's.
     case hours
     /// The days after a conversation are over.
@@ -70,6 +68,8 @@ public enum DecisionRule: String, CaseIterable, Sendable {
     case caps
     /// Actor, client and agency have not had too many distinct contacts today.
     case ceilings
+    /// A second person has approved, if the purpose needs it. Last, so that nobody is asked about what is refused anyway.
+    case approval
 
     /// All rules, in order; one array, where `allCases` would make one for every decision.
     static let inOrder = allCases
@@ -195,6 +195,8 @@ extension Policy {
             return .passed
         case .throttle:
             guard let usage else { return .notJudged }
+            // A threat to life does not wait for somebody's reports. It is capped, told at once and reviewed instead.
+            if rule.isEmergency { return .passed }
             guard let throttle = limits.throttle, usage.poorOutcomes >= throttle.outcomes else {
                 return .passed
             }
@@ -285,7 +287,7 @@ extension Policy {
                 guard facts.verification == .verified, let verified = facts.verifiedAt, verified <= now else {
                     return .denied(.verificationMissing)
                 }
-                guard now < verified.adding(seconds: days * 86_400) else {
+                guard now <= verified.adding(seconds: days * 86_400) else {
                     return .denied(.verificationExpired)
                 }
             }
@@ -348,7 +350,7 @@ extension Policy {
                 return .denied(.referenceUnknown)
             }
             guard let days else { continue }
-            guard now < reference.recorded.adding(seconds: days * 86_400) else {
+            guard now <= reference.recorded.adding(seconds: days * 86_400) else {
                 return .denied(.referenceExpired)
             }
         }

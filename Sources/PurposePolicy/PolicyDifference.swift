@@ -107,13 +107,23 @@ private struct Differences {
             let before = old.binding(portfolio)
             let after = new.binding(portfolio)
             note(place, before?.name, after?.name, before == nil ? .tightens : .neutral)
+            if let before, let after, before.name == after.name {
+                note(place + ".title", before.jurisdiction.title, after.jurisdiction.title, .neutral)
+            }
             compare(place, (before?.jurisdiction, old.calendars), (after?.jurisdiction, new.calendars))
         }
         // Definitions that bind nobody; the others were compared above.
         let assigned = old.assigned.union(new.assigned)
         for name in Set(old.jurisdictions.keys).union(new.jurisdictions.keys).sorted()
-        where old.jurisdictions[name] != new.jurisdictions[name] && !assigned.contains(name) {
+        where old.jurisdictions[name]?.json != new.jurisdictions[name]?.json && !assigned.contains(name) {
             add("jurisdictions." + name, "changed", .neutral)
+        }
+        // Calendars whose days stay, or that bind nobody.
+        for name in Set(old.calendars.keys).intersection(new.calendars.keys).sorted()
+        where old.calendars[name] != new.calendars[name]
+            && !all.contains(where: { $0.place == "holidays." + name })
+        {
+            add("holidays." + name, "changed", .neutral)
         }
     }
 
@@ -164,8 +174,9 @@ private struct Differences {
         set(place + ".stages", old.stages.map(\.rawValue), new.stages.map(\.rawValue))
         for action in Set(old.actions.keys).union(new.actions.keys).sorted(by: { $0.text < $1.text }) {
             let (before, after) = (old.actions[action], new.actions[action])
-            let isHigher = after.map { form in before.map { form > $0 } ?? true } ?? false
-            note(place + ".actions." + action.text, before?.rawValue, after?.rawValue, loosens: isHigher)
+            note(
+                place + ".actions." + action.text, before?.rawValue, after?.rawValue,
+                loosens: Self.isLooser(after, than: before))
         }
         if old.isMatchingOnly != new.isMatchingOnly { add(place + ".actions", "another kind", loosens: true) }
         set(place + ".fields", old.fields.map(\.rawValue), new.fields.map(\.rawValue))
@@ -182,6 +193,13 @@ private struct Differences {
         note(
             place + ".frequency_ceiling", old.isUnderFrequencyCeiling ? "applies" : "exempt",
             new.isUnderFrequencyCeiling ? "applies" : "exempt", loosens: !new.isUnderFrequencyCeiling)
+    }
+
+    /// A lower form is not always less: views of a mask are counted among themselves, and need no key to seal to.
+    private static func isLooser(_ new: ReleaseForm?, than old: ReleaseForm?) -> Bool {
+        guard let new else { return false }
+        guard let old else { return true }
+        return new > old || new == .mask && old > .mask
     }
 
     private mutating func set(_ place: String, _ before: [String], _ after: [String]) {
@@ -278,7 +296,8 @@ extension Cap {
     fileprivate func binds(asMuchAs other: Cap) -> Bool {
         guard scope == other.scope, releases <= other.releases else { return false }
         return switch (window, other.window) {
-        case (.inAll, _): true
+        // Not those of days: a contact whose zone is not known is refused by them, and counted by this.
+        case (.inAll, .inAll), (.inAll, .hours): true
         case (.days(let own), .days(let others)): own >= others
         case (.hours(let own), .hours(let others)): own >= others
         default: false

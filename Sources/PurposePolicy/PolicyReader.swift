@@ -54,7 +54,13 @@ enum PolicyReader {
     private static func limits(_ node: ConfigurationNode) throws(ConfigurationFault) -> PolicyLimits {
         if node.isWord("none") { return .none }
         var limits = PolicyLimits.none
-        if let zone = try node.optionalString("day_zone") { limits.dayZone = zone }
+        if let zone = try node.optionalString("day_zone") {
+            // Ceilings that go by the days of an unknown zone would refuse every release.
+            guard TimeZoneDatabase.system.zone(zone) != nil else {
+                throw node.fault("not a zone of the system's time-zone database", key: "day_zone")
+            }
+            limits.dayZone = zone
+        }
         if let contacts = try node.optionalMapping("contacts_per_day") {
             limits.contactsPerActor = try contacts.optionalInteger("actor", in: 1...1_000_000)
             limits.contactsPerClient = try contacts.optionalInteger("client", in: 1...1_000_000)
@@ -149,7 +155,8 @@ enum PolicyReader {
                     "the calendar \(name) is missing; put it beside the policy as holidays/\(name).yaml",
                     key: "jurisdictions")
             }
-            calendars[name] = try HolidayCalendar.parse(text: text, file: "holidays/\(name).yaml")
+            calendars[name] = try HolidayCalendar.parse(
+                text: text, file: "holidays/\(name).yaml", named: name)
         }
         return calendars
     }

@@ -33,9 +33,10 @@ public struct PurposeRule: Hashable, Sendable {
     public let isUnderFrequencyCeiling: Bool
 
     /// Whether no hours bind the purpose, not even the jurisdiction's: a threat to life, and matching, which reaches nobody.
-    var isUnboundByHours: Bool {
-        isMatchingOnly || needs.contains { if case .breakGlass = $0 { true } else { false } }
-    }
+    var isUnboundByHours: Bool { isMatchingOnly || isEmergency }
+
+    /// Whether the purpose breaks the glass.
+    var isEmergency: Bool { needs.contains { if case .breakGlass = $0 { true } else { false } } }
 
     /// Whether a list of the catalogue's forms has only matching in it.
     var isMatchingOnly: Bool { actions.values.allSatisfy { $0 == .match } }

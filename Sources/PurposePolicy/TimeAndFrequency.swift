@@ -75,24 +75,26 @@ extension Policy {
         let preferred = rule.isUnderFrequencyCeiling ? facts.preferredWindow : nil
         guard jurisdiction != nil || preferred != nil else { return .passed }
         guard let zones = facts.zones, !zones.isEmpty else { return .denied(.timeZoneUnknown) }
-        for zone in zones {
-            let time = zone.localTime(at: now)
-            if let jurisdiction {
-                guard jurisdiction.hours.contains(time) else { return .denied(.outsideHours) }
-                for name in jurisdiction.holidays {
-                    // A calendar that does not cover the day says nothing about it, so nobody is reached.
-                    guard let isHoliday = calendars[name]?.isHoliday(time.day) else {
-                        return .denied(.holidaysUnknown)
-                    }
-                    if isHoliday { return .denied(.holiday) }
-                }
-            }
-            if let preferred {
-                let minute = Int(time.millisecondOfDay / 60_000)
-                guard preferred.contains(minute) else { return .denied(.outsideHours) }
+        // Each question of every zone before the next one, so that the order of zones does not choose the reason.
+        let times = zones.map { $0.localTime(at: now) }
+        for time in times {
+            if let jurisdiction, !jurisdiction.hours.contains(time) { return .denied(.outsideHours) }
+            if let preferred, !preferred.contains(Int(time.millisecondOfDay / 60_000)) {
+                return .denied(.outsideHours)
             }
         }
-        return .passed
+        var isUncovered = false
+        for name in jurisdiction?.holidays ?? [] {
+            for time in times {
+                switch calendars[name]?.isHoliday(time.day) {
+                case true?: return .denied(.holiday)
+                case false?: break
+                // A calendar that does not cover the day says nothing about it, so nobody is reached.
+                case nil: isUncovered = true
+                }
+            }
+        }
+        return isUncovered ? .denied(.holidaysUnknown) : .passed
     }
 
     /// The day of the conversation is day 1 of the pause (12 CFR 1006.14(b)(2)(i)(B)).
@@ -122,6 +124,12 @@ extension Policy {
         guard !(own.isEmpty && ofPurpose.isEmpty && shared.isEmpty) else { return .passed }
         let form = rule.form(of: scope.action, client: scope.clientKind, actor: scope.actor.kind)
         let isMask = form == .mask
+        // Asked before anything is counted, so that the order of caps does not choose the reason.
+        if facts.zones?.isEmpty ?? true,
+            (own + ofPurpose + shared).contains(where: { if case .days = $0.window { true } else { false } })
+        {
+            return .denied(.timeZoneUnknown)
+        }
 
         func isReached(_ cap: Cap, countsEveryApproach: Bool) -> RuleVerdict? {
             guard let start = start(of: cap.window, facts.zones, now) else {

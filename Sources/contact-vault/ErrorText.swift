@@ -29,7 +29,9 @@ enum ErrorText {
         case CryptoError.selfTestFailed(let algorithm):
             "the self-test of \(algorithm) failed: this OpenSSL must not be used"
         case let error as VaultClientError:
-            error.problem.map { "\($0.status): \($0.title)" } ?? error.description
+            error.problem.map { problem in
+                "\(problem.status): \(problem.title)" + (problem.detail.map { " (\($0))" } ?? "")
+            } ?? error.description
         case let error as ClientKeyError: error.description
         default: "failed (\(type(of: error)))"
         }

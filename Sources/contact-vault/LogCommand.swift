@@ -117,6 +117,7 @@ struct LogEntries: AsyncParsableCommand {
             entry.outcome.rawValue,
         ]
         if let reason = entry.reason { columns.append("why=\(reason)") }
+        if let basis = entry.basis { columns.append("basis=\(basis)") }
         if let client = entry.client { columns.append("client=\(client)") }
         if let purpose = entry.purpose { columns.append("purpose=\(purpose)") }
         if let action = entry.action { columns.append("action=\(action)") }

@@ -60,6 +60,36 @@ struct OutcomeTests {
         try await client.report(outcome, of: release.id, with: details)
         clock.advance(seconds: 24 * 3600)
         #expect(await denial { _ = try await client.release(details) } == .contactSuspended)
+        // The same number in another way of writing is the same; another one is not.
+        func replace(_ phone: String, _ generation: UInt64) async throws {
+            _ = try await fixture.vault.replaceContact(
+                contact,
+                json: InventedContact.ouyang.with("phone", .string(phone)).with("consents", nil).json,
+                expecting: generation, as: .localOperator, requestID: try fixture.requestID())
+        }
+        try await replace("+86 138-0013-8000", 1)
+        #expect(await denial { _ = try await client.release(details) } == .contactSuspended)
+        try await replace("+86 137 0013 7000", 2)
+        #expect(await denial { _ = try await client.release(details) } == .consentWithdrawn)
+    }
+
+    @Test(
+        "a no that is reported after the record was erased stops the number, and writes nothing to the record"
+    )
+    func afterErasure() async throws {
+        let fixture = try await fixture()
+        let contact = try await fixture.store()
+        let client = try await fixture.registerClient()
+        let details = try client.details([contact])
+        let release = try await client.release(details)
+        try await fixture.vault.eraseContact(contact, as: .localOperator, requestID: try fixture.requestID())
+        try await client.report(.refused, of: release.id, with: details)
+        #expect(try fixture.value("SELECT count(*) FROM contacts WHERE stopped IS NOT NULL") == 0)
+        #expect(try fixture.value("SELECT count(*) FROM suppressions WHERE length(number) = 32") == 1)
+        #expect(try fixture.value("SELECT count(*) FROM suppressions") == 1)
+        let again = try await fixture.vault.storeContact(
+            json: InventedContact.ouyang.json, as: .localOperator, requestID: try fixture.requestID())
+        #expect(again.stopped != nil)
     }
 
     @Test("an offer is on record for a later release, for seven days")
@@ -77,9 +107,9 @@ struct OutcomeTests {
         #expect(await denial { _ = try await client.release(repay(nil)) } == .referenceMissing)
         #expect(await denial { _ = try await client.release(repay("of_2")) } == .referenceUnknown)
         _ = try await client.release(repay("of_1"))
-        clock.advance(seconds: 7 * 24 * 3600 - 1)
+        clock.advance(seconds: 7 * 24 * 3600)
         _ = try await client.release(repay("of_1"))
-        clock.advance(seconds: 1)
+        clock.advance(milliseconds: 1)
         #expect(await denial { _ = try await client.release(repay("of_1")) } == .referenceExpired)
     }
 

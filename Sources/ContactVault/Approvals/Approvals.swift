@@ -102,7 +102,8 @@ extension Vault {
 }
 
 extension ManagedTransaction {
-    /// Whether the caller has a role in common with who asked. The operator holds the vault's folder and stands for any.
+    /// Whether the caller is a colleague of who asked: of the same agency, with a role in common, and registered for the
+    /// contact's portfolio. The operator holds the vault's folder and stands for any.
     fileprivate func isColleague(of approval: StoredApproval) throws -> Bool {
         guard let client else { return true }
         guard approval.kind == .release else { return true }
@@ -111,6 +112,9 @@ extension ManagedTransaction {
             return false
         }
         let releasing: Set<Role> = [.collection, .complaints, .privacy]
+        guard client.agency == requester.agency, let contact = approval.contact,
+            let stored = try store.contacts([contact])[contact], mayTouch(stored)
+        else { return false }
         return !client.roles.intersection(releasing).isDisjoint(with: requester.roles)
     }
 }

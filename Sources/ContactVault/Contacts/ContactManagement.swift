@@ -462,7 +462,9 @@ private struct PreparedContact: Sendable {
     func replacing(_ stored: StoredContact, at now: Timestamp, stopped: Timestamp?) -> StoredContact {
         var replaced = copy(
             of: contact, created: stored.created, updated: now, disclosureKey: stored.disclosureKey)
-        replaced.state = stored.state
+        // What was found wrong was the number. With another one the record is in use again.
+        let isSameNumber = numbers.contains(stored.phoneIndex)
+        replaced.state = stored.state == .suspended && !isSameNumber ? .active : stored.state
         replaced.stopped = [stored.stopped, stopped].compactMap(\.self).max()
         return replaced
     }

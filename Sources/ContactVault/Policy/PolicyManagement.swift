@@ -74,10 +74,6 @@ extension Vault {
         guard proposal.payload.count <= PolicyProposal.bytes else {
             throw VaultError.inconsistent("policy_too_large")
         }
-        // Ceilings that go by the days of an unknown zone would refuse every release.
-        guard state.timeZones.zone(parsed.policy.limits.dayZone) != nil else {
-            throw VaultError.inconsistent("day_zone_is_not_a_time_zone")
-        }
         let base = state.policy
         let changes = parsed.policy.differences(from: base.policy)
         let random = random

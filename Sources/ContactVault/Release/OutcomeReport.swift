@@ -67,6 +67,8 @@ extension ManagedTransaction {
         naming name: Reference?
     ) throws {
         try store.putOutcome(outcome, at: now, of: release.id)
+        // An erased record takes nothing in any more; the number that was called still has its no.
+        let contact = contact?.state == .erased ? nil : contact
         // The record may have got another number since: what was said of the old one is no news about the new one.
         let isSameNumber = contact?.phoneIndex == release.number
         if outcome.stopsContact {

@@ -20,14 +20,18 @@ public struct HolidayCalendar: Hashable, Sendable {
     /// - Parameters:
     ///   - text: the whole file.
     ///   - file: its name, for faults.
+    ///   - name: the name by which a policy knows it, which the file must bear; `nil` for any.
     /// - Throws: ``ConfigurationFault`` with file, line and key of the first fault.
-    public static func parse(text: String, file: String) throws(ConfigurationFault) -> HolidayCalendar {
+    public static func parse(
+        text: String, file: String, named name: String? = nil
+    ) throws(ConfigurationFault) -> HolidayCalendar {
         let root = try ConfigurationFile.parse(text: text, file: file)
         let format = try root.value("calendar")
         guard try format.asInteger(in: 0...Int64.max) == 1 else {
             throw format.fault("unknown format; this release reads format 1")
         }
-        _ = try root.string("name")
+        let given = try root.string("name")
+        if let name, given != name { throw root.fault("expected \(name), the name of the file", key: "name") }
         let covers = try root.mapping("covers")
         let first = try day(covers.string("from"), covers, "from")
         let last = try day(covers.string("to"), covers, "to")
