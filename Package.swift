@@ -236,8 +236,10 @@ let package = Package(
         .testTarget(
             name: "ServiceTests",
             dependencies: [
-                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "PurposePolicy", "SQLiteStore",
-                "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto", "VaultService", "VaultTesting",
+                "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
+                "PurposePolicy",
+                "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto", "VaultService",
+                "VaultTesting",
                 "contact-vault",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),

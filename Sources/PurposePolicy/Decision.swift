@@ -215,6 +215,8 @@ extension Policy {
         case .role:
             return rule.roles.contains(where: scope.clientRoles.contains) ? .passed : .denied(.roleNotAllowed)
         case .action:
+            // A comparison is no release: it has a decision of its own.
+            if rule.isMatchingOnly, request != nil { return .denied(.actionNotAllowed) }
             return rule.actions[scope.action] != nil ? .passed : .denied(.actionNotAllowed)
         case .stage:
             // A match concerns no case, so it is at no stage.

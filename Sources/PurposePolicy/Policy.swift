@@ -15,6 +15,10 @@ public struct Policy: Sendable {
     public let jurisdictions: [String: Jurisdiction]
     /// Which jurisdiction binds which portfolio; `nil` if the file says `jurisdiction: none`.
     public let assignment: JurisdictionAssignment?
+    /// The jurisdiction that binds portfolios which are not named; `nil` for none. Looked up here, not in each decision.
+    let standardJurisdiction: Jurisdiction?
+    /// The jurisdictions of those that are.
+    let portfolioJurisdictions: [Reference: Jurisdiction]
     /// Ceilings that bind whatever the purpose.
     public let limits: PolicyLimits
     /// Holiday calendars by name.
@@ -34,6 +38,8 @@ public struct Policy: Sendable {
         self.purposes = purposes
         self.jurisdictions = jurisdictions
         self.assignment = assignment
+        standardJurisdiction = assignment.flatMap { jurisdictions[$0.standard] }
+        portfolioJurisdictions = (assignment?.portfolios ?? [:]).compactMapValues { jurisdictions[$0] }
         self.limits = limits
         self.calendars = calendars
         canonicalJSON =

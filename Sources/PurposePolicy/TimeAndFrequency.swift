@@ -18,8 +18,8 @@ public struct HistorySpan: Hashable, Sendable {
 extension Policy {
     /// What binds contacts of a portfolio, `nil` for nothing.
     public func jurisdiction(of portfolio: Reference) -> Jurisdiction? {
-        guard let assignment else { return nil }
-        return jurisdictions[assignment.portfolios[portfolio] ?? assignment.standard]
+        portfolioJurisdictions.isEmpty
+            ? standardJurisdiction : portfolioJurisdictions[portfolio] ?? standardJurisdiction
     }
 
     /// How far back the history must be read for a decision about this purpose. Generous by two days: where a local day
@@ -76,8 +76,8 @@ extension Policy {
         guard jurisdiction != nil || preferred != nil else { return .passed }
         guard let zones = facts.zones, !zones.isEmpty else { return .denied(.timeZoneUnknown) }
         // Each question of every zone before the next one, so that the order of zones does not choose the reason.
-        let times = zones.map { $0.localTime(at: now) }
-        for time in times {
+        for zone in zones {
+            let time = zone.localTime(at: now)
             if let jurisdiction, !jurisdiction.hours.contains(time) { return .denied(.outsideHours) }
             if let preferred, !preferred.contains(Int(time.millisecondOfDay / 60_000)) {
                 return .denied(.outsideHours)
@@ -85,8 +85,8 @@ extension Policy {
         }
         var isUncovered = false
         for name in jurisdiction?.holidays ?? [] {
-            for time in times {
-                switch calendars[name]?.isHoliday(time.day) {
+            for zone in zones {
+                switch calendars[name]?.isHoliday(zone.localTime(at: now).day) {
                 case true?: return .denied(.holiday)
                 case false?: break
                 // A calendar that does not cover the day says nothing about it, so nobody is reached.
@@ -126,15 +126,19 @@ extension Policy {
         let isMask = form == .mask
         // Asked before anything is counted, so that the order of caps does not choose the reason.
         if facts.zones?.isEmpty ?? true,
-            (own + ofPurpose + shared).contains(where: { if case .days = $0.window { true } else { false } })
+            own.contains(where: \.isByDays) || ofPurpose.contains(where: \.isByDays)
+                || shared.contains(where: \.isByDays)
         {
             return .denied(.timeZoneUnknown)
         }
+        // Every cap allows one.
+        guard !facts.releases.isEmpty else { return .passed }
 
-        func isReached(_ cap: Cap, countsEveryApproach: Bool) -> RuleVerdict? {
-            guard let start = start(of: cap.window, facts.zones, now) else {
-                return .denied(.timeZoneUnknown)
-            }
+        func isReached(_ cap: Cap, countsEveryApproach: Bool) -> Bool {
+            // The windows of days exist: unknown zones were refused above. Fewer releases than the cap cannot reach it.
+            guard facts.releases.count >= cap.releases,
+                let start = start(of: cap.window, facts.zones, now)
+            else { return false }
             var count: Int64 = 0
             for release in facts.releases where release.isMask == isMask && release.time >= start {
                 guard countsEveryApproach ? release.isApproach : release.purpose == scope.purpose else {
@@ -149,18 +153,13 @@ extension Policy {
                     }
                 if isCounted { count += 1 }
             }
-            return count >= cap.releases ? .denied(.capReached) : nil
+            return count >= cap.releases
         }
-        for cap in own {
-            if let verdict = isReached(cap, countsEveryApproach: false) { return verdict }
-        }
-        for cap in ofPurpose {
-            if let verdict = isReached(cap, countsEveryApproach: false) { return verdict }
-        }
-        for cap in shared {
-            if let verdict = isReached(cap, countsEveryApproach: true) { return verdict }
-        }
-        return .passed
+        let isCapped =
+            own.contains { isReached($0, countsEveryApproach: false) }
+            || ofPurpose.contains { isReached($0, countsEveryApproach: false) }
+            || shared.contains { isReached($0, countsEveryApproach: true) }
+        return isCapped ? .denied(.capReached) : .passed
     }
 
     /// The first moment that a cap counts; `nil` if it depends on a zone that is not known.
@@ -179,4 +178,8 @@ extension Policy {
             return first
         }
     }
+}
+
+extension Cap {
+    fileprivate var isByDays: Bool { if case .days = window { true } else { false } }
 }

@@ -89,7 +89,8 @@ struct EngineBench {
                 clientKind: .gateway, clientRoles: [.collection], clientPurposes: nil),
             tenant: engine.keyring.tenant, contact: contact,
             caseReference: try InventedPeople.reference("cs_bench"), clientPortfolios: nil)
-        let facts = ContactFacts(
+        // Optional, as the vault has it.
+        let facts: ContactFacts? = ContactFacts(
             contact: contact, state: .active, stopped: nil, generation: 1, portfolio: portfolio,
             consents: [
                 ConsentFact(purpose: purpose, given: now.adding(seconds: -60), expires: nil, withdrawn: nil)

@@ -279,6 +279,16 @@ struct DecisionTests {
         }
     }
 
+    @Test("a comparison with the stop list is decided by itself, never as a release of a contact")
+    func matchIsNoRelease() throws {
+        var request = Fixture.request()
+        request.scope.purpose = Purpose("suppress.match")!
+        request.scope.action = Action("match")!
+        request.scope.fields = []
+        request.scope.stage = nil
+        #expect(try Fixture.catalogue().outcome(request) == .deny(.actionNotAllowed))
+    }
+
     // MARK: Tokens
 
     @Test("token terms are the policy's, and more uses than it grants are refused rather than cut")

@@ -140,7 +140,7 @@ struct PropertyTests {
         var permits = 0
         var draft = try PolicyDraft.random(&random)
         var old = try draft.policy()
-        for step in 0..<2500 {
+        for step in 0..<90 {
             if step % 15 == 0 {
                 draft = try PolicyDraft.random(&random)
                 old = try draft.policy()

@@ -24,6 +24,7 @@ public struct TimeZoneRules: Hashable, Sendable {
         let midnight = Int64(day.daysSinceEpoch) * 86_400
         // No offset is larger than a day and some hours, so the day begins within.
         let window = midnight - 2 * 86_400..<midnight + 2 * 86_400
+        if let offset = table.constantOffset(in: window) { return Timestamp(seconds: midnight - offset) }
         var begin = window.lowerBound
         for end in table.transitions(in: window) + [window.upperBound] {
             let reached = max(begin, midnight - table.offset(at: begin))
@@ -66,13 +67,30 @@ final class TimeZoneTable: Equatable, Sendable {
         } else if let rule {
             return rule.offset(at: moment)
         }
+        let passed = passed(at: moment)
+        return passed == 0 ? firstOffset : offsets[passed - 1]
+    }
+
+    /// How many changes there have been at a moment.
+    private func passed(at moment: Int64) -> Int {
         var low = 0
         var high = moments.count
         while low < high {
             let middle = (low + high) / 2
             if moments[middle] <= moment { low = middle + 1 } else { high = middle }
         }
-        return low == 0 ? firstOffset : offsets[low - 1]
+        return low
+    }
+
+    /// The offset of a window in which it surely does not change; `nil` if it may.
+    func constantOffset(in window: Range<Int64>) -> Int64? {
+        let first = passed(at: window.lowerBound)
+        if first == moments.count {
+            if let rule { return rule.saving == nil ? rule.standardOffset : nil }
+            return offsets.last ?? firstOffset
+        }
+        guard moments[first] >= window.upperBound else { return nil }
+        return first == 0 ? firstOffset : offsets[first - 1]
     }
 
     /// Moments within a window, after its beginning, at which the offset may change, ascending.
