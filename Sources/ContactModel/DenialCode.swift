@@ -41,6 +41,7 @@ public enum DenialCode: String, CaseIterable, Error, Sendable {
 
     // When and how often.
     case timeZoneUnknown = "time_zone_unknown"
+    case channelNotAccepted = "channel_not_accepted"
     case outsideHours = "outside_hours"
     case holiday
     case holidaysUnknown = "holidays_unknown"

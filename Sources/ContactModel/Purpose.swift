@@ -47,6 +47,23 @@ public struct Action: Hashable, Sendable, CustomStringConvertible {
     public var description: String { text }
 }
 
+/// How a contact may be reached.
+public enum Channel: String, CaseIterable, Sendable {
+    case sms
+    case voice
+}
+
+extension Action {
+    /// The channel that the action uses; `nil` for one that reaches nobody, or in a way that the vault does not know.
+    public var channel: Channel? {
+        switch text {
+        case "dial": .voice
+        case "send_template": .sms
+        default: nil
+        }
+    }
+}
+
 /// How much of a number leaves, from least to most.
 public enum ReleaseForm: String, CaseIterable, Comparable, Sendable {
     /// Only whether it is equal to a number that the caller already has.

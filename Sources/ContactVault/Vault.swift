@@ -255,6 +255,8 @@ public final class Vault: Sendable {
                 var writer = try LogWriter(
                     transaction, contacts: draft.contact.map { [$0] } ?? [], keyring: state.keyring,
                     source: state.instance, random: random)
+                var draft = draft
+                draft.policyVersion = draft.policyVersion ?? state.policy.reference
                 let receipt = try writer.add(draft).receipt
                 try writer.finish(transaction)
                 return receipt

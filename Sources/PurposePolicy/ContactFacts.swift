@@ -22,6 +22,8 @@ public struct ContactFacts: Hashable, Sendable {
     public var verifiedAt: Timestamp?
     /// Rules of every zone that the contact may be in; `nil` if one is not known to the zone database.
     public var zones: [TimeZoneRules]?
+    /// How the contact may be approached; `nil` for any way.
+    public var channels: Set<Channel>?
     /// Hours that the contact asked for, minutes after local midnight; `nil` for no preference.
     public var preferredWindow: Range<Int>?
     /// The borrower's authorisation of the contact; `nil` if none was recorded.
@@ -37,7 +39,8 @@ public struct ContactFacts: Hashable, Sendable {
     public init(
         contact: ContactID, state: RecordState, stopped: Timestamp?, generation: UInt64, portfolio: Reference,
         consents: [ConsentFact], verification: VerificationState, verifiedAt: Timestamp?,
-        zones: [TimeZoneRules]?, preferredWindow: Range<Int>? = nil, authorisation: AuthorisationFact? = nil,
+        zones: [TimeZoneRules]?, channels: Set<Channel>? = nil, preferredWindow: Range<Int>? = nil,
+        authorisation: AuthorisationFact? = nil,
         reference: ReferenceFact? = nil, isApproved: Bool = false, releases: [PastRelease] = []
     ) {
         self.contact = contact
@@ -49,6 +52,7 @@ public struct ContactFacts: Hashable, Sendable {
         self.verification = verification
         self.verifiedAt = verifiedAt
         self.zones = zones
+        self.channels = channels
         self.preferredWindow = preferredWindow
         self.authorisation = authorisation
         self.reference = reference

@@ -60,6 +60,8 @@ public enum DecisionRule: String, CaseIterable, Sendable {
     case form
     /// The request says why the borrower cannot be reached, if the purpose needs it.
     case precondition
+    /// The contact takes calls, or messages, if that is what the action is and it approaches the contact.
+    case channel
     /// It is a time at which the contact may be reached, by every clock that may be the contact's.
     case hours
     /// The days after a conversation are over.
@@ -204,6 +206,7 @@ extension Policy {
         case .contact:
             return facts != nil && facts?.contact == request?.contact ? .passed : .denied(.contactUnknown)
         case .state, .stopFlag, .consent, .authorisation, .reference, .verification, .portfolio, .approval,
+            .channel,
             .hours, .pause, .caps:
             guard let request, let now, let facts, facts.contact == request.contact else { return .notJudged }
             return contactVerdict(of: step, rule, request, facts, now)
@@ -302,6 +305,12 @@ extension Policy {
         case .approval:
             return rule.needs.contains(.secondPerson) && !facts.isApproved
                 ? .denied(.approvalMissing) : .passed
+        case .channel:
+            // What answers the contact goes the way the contact came.
+            guard rule.isUnderFrequencyCeiling, let accepted = facts.channels,
+                let channel = request.scope.action.channel, !accepted.contains(channel)
+            else { return .passed }
+            return .denied(.channelNotAccepted)
         case .hours: return hoursVerdict(rule, facts, now)
         case .pause: return pauseVerdict(rule, facts, now)
         case .caps: return capsVerdict(rule, request, facts, now)

@@ -52,7 +52,7 @@ struct TamperedRecordTests {
         "attributes that were changed beside the sealed record are found",
         arguments: [
             ("pf_north", "pf_south"), ("Asia/Shanghai", "Europe/Berlin"), ("br_1001", "br_1002"),
-            ("unverified", "verified"), ("2031-01-01", "2099-01-01"), ("voice", "video"),
+            ("unverified", "verified"), ("2031-01-01", "2099-01-01"), ("sms", "sos"),
         ])
     func attributes(old: String, new: String) async throws {
         try fixture.tamper(

@@ -289,6 +289,40 @@ struct DecisionTests {
         #expect(try Fixture.catalogue().outcome(request) == .deny(.actionNotAllowed))
     }
 
+    @Test(
+        "a contact that takes messages alone is not dialled, and the other way round; what answers it is not bound"
+    )
+    func channels() throws {
+        let policy = try Fixture.demonstration()
+        for (accepted, action, expected) in [
+            (Channel.sms, "dial", Outcome.deny(.channelNotAccepted)), (.voice, "dial", permitted),
+            (.sms, "send_template", permitted), (.voice, "send_template", .deny(.channelNotAccepted)),
+        ] {
+            var facts = Fixture.facts()
+            facts.channels = [accepted]
+            var request = Fixture.request()
+            request.scope.action = Action(action)!
+            #expect(policy.outcome(request, facts: facts) == expected)
+            facts.channels = Set(Channel.allCases)
+            #expect(policy.outcome(request, facts: facts) == permitted)
+            // A view of a mask reaches nobody.
+            facts.channels = []
+            request.scope.action = Action("display")!
+            #expect(
+                policy.outcome(request, facts: facts)
+                    == .permit(.mask, generation: 5, fields: [.phone], contact: Fixture.contact))
+        }
+        var facts = Fixture.facts()
+        facts.channels = [.sms]
+        facts.reference = ReferenceFact(kind: .request, recorded: Fixture.now)
+        var request = Fixture.request()
+        request.scope.purpose = Purpose("callback.requested")!
+        request.scope.reference = Reference("rq_1")!
+        #expect(
+            try Fixture.catalogue().outcome(request, facts: facts, at: Fixture.now.adding(seconds: 8 * 3600))
+                == permitted)
+    }
+
     // MARK: Tokens
 
     @Test("token terms are the policy's, and more uses than it grants are refused rather than cut")

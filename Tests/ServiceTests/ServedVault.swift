@@ -196,7 +196,7 @@ enum Invented {
             } ?? ""
         return """
             {"borrower":"br_\(number)","portfolio":"pf_1","phone":"\(phone)","name":"\(name)","relation":"sibling",\
-            "language":"zh","time_zone":"Asia/Shanghai","channels":["voice"],"adult":true,"source":"origination",\
+            "language":"zh","time_zone":"Asia/Shanghai","channels":["voice","sms"],"adult":true,"source":"origination",\
             "retain_until":"2035-01-01"\(consents)}
             """
     }

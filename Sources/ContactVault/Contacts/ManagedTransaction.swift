@@ -102,6 +102,7 @@ extension Vault {
             let keyring = state.keyring
             var template = EntryDraft(kind, .permit)
             template.requestID = requestID
+            template.policyVersion = state.policy.reference
             var refusal: DenialCode?
             var client: RegisteredClient?
             switch caller {

@@ -32,12 +32,6 @@ public struct ContactAttributes: Hashable, Sendable {
     /// When it was.
     public let verified: Timestamp?
 
-    /// How a contact may be reached.
-    public enum Channel: String, CaseIterable, Sendable {
-        case sms
-        case voice
-    }
-
     /// How a record came about.
     public enum Source: String, CaseIterable, Sendable {
         /// The borrower named the contact when applying.
@@ -247,9 +241,9 @@ public struct ContactIntake: ~Copyable, Sendable {
         guard let channelValues = object["channels"]?.arrayValue else {
             throw IntakeFault(field: "channels", problem: object["channels"] == nil ? .missing : .malformed)
         }
-        var channels: Set<ContactAttributes.Channel> = []
+        var channels: Set<Channel> = []
         for value in channelValues {
-            guard let channel = value.stringValue.flatMap({ ContactAttributes.Channel(rawValue: $0) }) else {
+            guard let channel = value.stringValue.flatMap({ Channel(rawValue: $0) }) else {
                 throw IntakeFault(field: "channels", problem: .notAccepted)
             }
             channels.insert(channel)

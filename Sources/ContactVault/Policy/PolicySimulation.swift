@@ -214,7 +214,8 @@ private struct PolicyReplay {
                 return fact
             },
             verification: attributes.verification, verifiedAt: attributes.verified,
-            zones: state.rules(of: attributes.timeZones), preferredWindow: attributes.preferredWindow,
+            zones: state.rules(of: attributes.timeZones), channels: attributes.channels,
+            preferredWindow: attributes.preferredWindow,
             authorisation: authorisation,
             // The entry does not name what it referred to; a permit referred to something that was good.
             reference: wasPermitted ? kind.map { ReferenceFact(kind: $0, recorded: time) } : nil,
