@@ -1,20 +1,25 @@
-"""Sealed values by an independent implementation, joserfc, for JSONWebEncryptionInteroperabilityTests.
+"""Sealed values and signed messages by an independent implementation, joserfc, for the interoperability tests.
 
 Reads a JSON list of requests from standard input, writes the list of answers to standard output. Keys come with
 the requests and are made for one run of the tests; none is kept.
 
-  {"do": "generate"}                                       -> {"key": private JWK}
-  {"do": "thumbprint", "key": JWK}                         -> {"thumbprint": text}
-  {"do": "seal", "key": JWK, "header": {...}, "hex": ...}  -> {"jwe": text}
-  {"do": "open", "key": private JWK, "jwe": text}          -> {"header": {...}, "hex": ...}
+  {"do": "generate"}                                           -> {"key": private JWK, for ECDH-ES}
+  {"do": "generate_signing", "alg": text}                      -> {"key": private JWK, for signatures}
+  {"do": "thumbprint", "key": JWK}                             -> {"thumbprint": text}
+  {"do": "seal", "key": JWK, "header": {...}, "hex": ...}      -> {"jwe": text}
+  {"do": "open", "key": private JWK, "jwe": text}              -> {"header": {...}, "hex": ...}
+  {"do": "sign", "key": JWK, "header": {...}, "claims": {...}} -> {"jws": text}
+  {"do": "verify", "key": JWK, "alg": text, "jws": text}       -> {"header": {...}, "claims": {...}}, or
+                                                                  {"refused": name of joserfc's error}
 """
 
 import json
 import sys
 
 try:
-    from joserfc import jwe
-    from joserfc.jwk import ECKey
+    from joserfc import jwe, jwt
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, OKPKey, import_key
 except ImportError as missing:
     sys.exit(f"{missing} for {sys.executable}: run `make bootstrap`")
 
@@ -24,8 +29,13 @@ def generate(request):
     return {"key": key.as_dict(private=True)}
 
 
+def generate_signing(request):
+    kind, curve = {"ES256": (ECKey, "P-256"), "Ed25519": (OKPKey, "Ed25519")}[request["alg"]]
+    return {"key": kind.generate_key(curve, {"alg": request["alg"], "use": "sig"}).as_dict(private=True)}
+
+
 def thumbprint(request):
-    return {"thumbprint": ECKey.import_key(request["key"]).thumbprint()}
+    return {"thumbprint": import_key(request["key"]).thumbprint()}
 
 
 def seal(request):
@@ -41,6 +51,29 @@ def open_sealed(request):
     return {"header": opened.protected, "hex": opened.plaintext.hex()}
 
 
-ACTIONS = {"generate": generate, "thumbprint": thumbprint, "seal": seal, "open": open_sealed}
+def sign(request):
+    header = request["header"]
+    key = import_key(request["key"])
+    # Without a default `typ`: the header is exactly what was asked for.
+    return {"jws": jwt.encode(header, request["claims"], key, algorithms=[header["alg"]], default_type=None)}
+
+
+def verify(request):
+    try:
+        token = jwt.decode(request["jws"], import_key(request["key"]), algorithms=[request["alg"]])
+    except JoseError as refusal:
+        return {"refused": type(refusal).__name__}
+    return {"header": token.header, "claims": token.claims}
+
+
+ACTIONS = {
+    "generate": generate,
+    "generate_signing": generate_signing,
+    "thumbprint": thumbprint,
+    "seal": seal,
+    "open": open_sealed,
+    "sign": sign,
+    "verify": verify,
+}
 
 json.dump([ACTIONS[request["do"]](request) for request in json.load(sys.stdin)], sys.stdout)
