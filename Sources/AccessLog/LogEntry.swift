@@ -44,6 +44,7 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case tokenIssue = "token.issue"
     case tokenDeny = "token.deny"
     case tokenRevoke = "token.revoke"
+    case tokenIntrospect = "token.introspect"
     /// Requests that nobody could be made answerable for, counted: one entry a minute for each reason.
     case unauthenticated
 

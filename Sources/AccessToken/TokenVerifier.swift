@@ -14,10 +14,13 @@ public struct VerifiedToken: Equatable, Sendable {
     public let tokenHash: [UInt8]
     /// SHA-256 of `jti`: the token's name in the log, the use count and the revocation list.
     public let identifierHash: [UInt8]
+    /// `kid`: RFC 7638 thumbprint of the key that signed it.
+    public let keyID: String
 
-    package init(claims: AccessTokenClaims, tokenHash: [UInt8]) {
+    package init(claims: AccessTokenClaims, tokenHash: [UInt8], keyID: String) {
         self.claims = claims
         self.tokenHash = tokenHash
+        self.keyID = keyID
         identifierHash = SHA256.hash(Array(claims.identifier.utf8))
     }
 }
@@ -67,7 +70,8 @@ public final class TokenVerifier: Sendable {
                 try verified.claims.checkTimes(now: now)
                 return verified
             }
-            let verified = VerifiedToken(claims: try claims(of: token), tokenHash: hash)
+            let (claims, keyID) = try claims(of: token)
+            let verified = VerifiedToken(claims: claims, tokenHash: hash, keyID: keyID)
             try verified.claims.checkTimes(now: now)
             verdicts.withLock { $0.insert(verified) }
             return verified
@@ -79,13 +83,15 @@ public final class TokenVerifier: Sendable {
     /// Tokens remembered at present.
     var cachedTokens: Int { verdicts.withLock { $0.count } }
 
-    private func claims(of token: [UInt8]) throws(TokenFault) -> AccessTokenClaims {
+    private func claims(
+        of token: [UInt8]
+    ) throws(TokenFault) -> (claims: AccessTokenClaims, keyID: String) {
         let jws = try CompactJWS(parsing: token, required: [.type, .keyID])
         guard jws.type?.isExactly(Self.type) == true else { throw .type }
         guard let keyID = jws.keyID, let key = keys[keyID] else { throw .keyUnknown }
         guard jws.algorithm == key.algorithm else { throw .algorithm }
         guard jws.isSigned(by: key) else { throw .signature }
-        return try AccessTokenClaims(reading: jws, issuer: issuer, audience: audience)
+        return (try AccessTokenClaims(reading: jws, issuer: issuer, audience: audience), keyID)
     }
 }
 

@@ -67,6 +67,16 @@ public struct ReleaseID: VaultIdentifier {
     }
 }
 
+extension ContactID {
+    /// The name under which uses are counted of a token that names no contact: sixteen zero bytes, which no record has.
+    package static let nobody: ContactID = {
+        guard let nobody = ContactID(bytes: [UInt8](repeating: 0, count: 16)) else {
+            preconditionFailure("sixteen bytes")
+        }
+        return nobody
+    }()
+}
+
 extension [UInt8] {
     /// The first eight bytes as a number, for hashing digests and random identifiers.
     package var prefix8: UInt64 { prefix(8).reduce(0) { $0 << 8 | UInt64($1) } }

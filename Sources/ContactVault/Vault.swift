@@ -27,6 +27,7 @@ public final class Vault: Sendable {
     let clock: @Sendable () -> Timestamp
     let tokenIssuer: TokenIssuer
     let proofVerifier: DPoPVerifier
+    let tokenVerifier: TokenVerifier
     let accessVerifier: AccessVerifier
     let checkpoints: CheckpointPublisher
     let unauthenticated = UnauthenticatedCount()
@@ -143,10 +144,9 @@ public final class Vault: Sendable {
         let audience = identity.issuer + "/v1"
         tokenIssuer = TokenIssuer(issuer: identity.issuer, audience: audience, key: keyring.tokenSigningKey)
         proofVerifier = DPoPVerifier(origin: origin, nonces: DPoPNonceAuthority(key: keyring.dpopNonceKey))
-        accessVerifier = AccessVerifier(
-            tokens: TokenVerifier(
-                issuer: identity.issuer, audience: audience, keys: keyring.tokenVerificationKeys),
-            proofs: proofVerifier)
+        tokenVerifier = TokenVerifier(
+            issuer: identity.issuer, audience: audience, keys: keyring.tokenVerificationKeys)
+        accessVerifier = AccessVerifier(tokens: tokenVerifier, proofs: proofVerifier)
         recorder = AccessRecorder(store: store, state: state, random: random)
         checkpoints = try CheckpointPublisher(
             origin: identity.logOrigin, key: keyring.logSigningKey, last: last)
@@ -206,7 +206,47 @@ public final class Vault: Sendable {
         _ contact: ContactID, to action: Action, access: VerifiedAccess, requestID: Reference
     ) async throws -> Release {
         let attempt = ReleaseAttempt(access: access, contact: contact, action: action, requestID: requestID)
-        switch try await recorder.record(attempt) {
+        guard let outcome = try await recorder.record([attempt]).first else {
+            throw VaultError.inconsistent("no_outcome")
+        }
+        return try await release(try outcome.get())
+    }
+
+    /// Releases the contacts of a token that names several, each decided and logged for itself: what is refused for one
+    /// spoils nothing for the others. One proof pays for all; they are recorded in one transaction.
+    /// - Parameter give: called for each contact, in the token's order, with what became of it. A release is given when its
+    ///   entry is durable and let go when `give` returns.
+    /// - Throws: ``VaultError`` if nothing was decided for any, such as for a replayed proof.
+    public func releaseAll(
+        to action: Action, access: VerifiedAccess, requestID: Reference,
+        _ give: (ContactID, consuming BatchOutcome) throws -> Void
+    ) async throws {
+        guard case .contactAccess(let details) = access.details,
+            case .several(let contacts) = details.selection
+        else {
+            _ = try await recordMalformed(.release, as: .client(access), requestID: requestID)
+            throw VaultError.token(.insufficientScope)
+        }
+        let attempts = contacts.enumerated().map { index, contact in
+            ReleaseAttempt(
+                access: access, contact: contact, action: action, requestID: requestID,
+                proof: index == 0 ? .spent : .sharedWithPrevious)
+        }
+        let outcomes = try await recorder.record(attempts)
+        for case .success(.denied(let code)) in outcomes where code.concernsWholeRequest {
+            throw VaultError.denied(code)
+        }
+        for (contact, outcome) in zip(contacts, outcomes) {
+            do {
+                try give(contact, .released(try await release(try outcome.get())))
+            } catch let error as VaultError {
+                try give(contact, .failed(error))
+            }
+        }
+    }
+
+    private func release(_ outcome: RecordedOutcome) async throws -> Release {
+        switch outcome {
         case .denied(let code):
             throw VaultError.denied(code)
         case .permitted(let recorded):

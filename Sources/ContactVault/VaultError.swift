@@ -40,6 +40,16 @@ public enum VaultError: Error, Sendable {
 }
 
 extension DenialCode {
+    /// Whether it is said of the token, the proof or the client, and so of every contact that the request names.
+    var concernsWholeRequest: Bool {
+        switch self {
+        case .proofReplayed, .tokenExpired, .tokenRevoked, .clientUnknown, .clientSuspended,
+            .insufficientScope:
+            true
+        default: false
+        }
+    }
+
     /// What the caller may be told of this denial: only what it can mend by itself, by waiting or by saying why. `nil` for
     /// everything that would tell it about the contact.
     public var disclosedAs: String? {

@@ -154,6 +154,15 @@ enum SQLiteSchema {
                     CREATE INDEX reviews_open ON reviews (opened) WHERE closed IS NULL;
                     """)
         }
+        migrator.registerMigration("3 revocations") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE revocations (
+                        kind TEXT NOT NULL, subject BLOB NOT NULL, revoked INTEGER NOT NULL, expires INTEGER NOT NULL,
+                        PRIMARY KEY (kind, subject)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }()
 }

@@ -358,6 +358,35 @@ struct SQLiteTransaction: VaultTransaction {
         }
     }
 
+    func revocations(_ keys: [RevocationKey]) throws -> [RevocationKey: StoredRevocation] {
+        // Mostly there are none, and then nothing is looked up.
+        let isAny = try PreparedStatement(database, "SELECT 1 FROM revocations LIMIT 1").first { _ in true }
+        guard isAny != nil else { return [:] }
+        let statement = try PreparedStatement(
+            database, "SELECT revoked, expires FROM revocations WHERE kind = ? AND subject = ?")
+        var found: [RevocationKey: StoredRevocation] = [:]
+        for key in keys where found[key] == nil {
+            found[key] = try statement.first(.text(key.kind.rawValue), .bytes(key.subject)) { row in
+                StoredRevocation(revoked: try row.time(0), expires: try row.time(1))
+            }
+        }
+        return found
+    }
+
+    func putRevocations(_ revocations: [RevocationKey: StoredRevocation]) throws {
+        let statement = try PreparedStatement(
+            database,
+            """
+            INSERT INTO revocations VALUES (?, ?, ?, ?) ON CONFLICT (kind, subject) DO UPDATE
+            SET revoked = excluded.revoked, expires = excluded.expires
+            """)
+        for (key, revocation) in revocations {
+            try statement.run(
+                .text(key.kind.rawValue), .bytes(key.subject), .integer(revocation.revoked.milliseconds),
+                .integer(revocation.expires.milliseconds))
+        }
+    }
+
     func tokenUses(_ keys: [TokenUseKey]) throws -> [TokenUseKey: Int64] {
         let statement = try PreparedStatement(
             database, "SELECT uses FROM token_uses WHERE expires = ? AND token = ? AND contact = ?")
@@ -440,7 +469,7 @@ struct SQLiteTransaction: VaultTransaction {
     }
 
     func purgeExpired(before: Timestamp) throws {
-        for table in ["proofs", "token_uses", "deliveries", "idempotent_results"] {
+        for table in ["proofs", "token_uses", "deliveries", "idempotent_results", "revocations"] {
             try execute("DELETE FROM \(table) WHERE expires < ?", [before.milliseconds])
         }
         try purgeCounts(before: before)

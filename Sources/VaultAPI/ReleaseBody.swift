@@ -49,6 +49,42 @@ public struct ReleaseBody: Codable, Sendable {
     }
 }
 
+/// The reply to a release of several contacts.
+public struct BatchReleaseBody: Decodable, Sendable {
+    /// One result for each contact, in the order of the token.
+    public let results: [Result]
+
+    /// What became of one contact.
+    public enum Result: Decodable, Sendable {
+        /// Released.
+        case released(ReleaseBody)
+        /// Refused; the contact and the problem that a request for it alone would have met.
+        case refused(contact: String, ProblemBody)
+
+        private enum CodingKeys: String, CodingKey { case contact, problem }
+
+        /// Reads either.
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            if container.contains(.problem) {
+                self = .refused(
+                    contact: try container.decode(String.self, forKey: .contact),
+                    try container.decode(ProblemBody.self, forKey: .problem))
+            } else {
+                self = .released(try ReleaseBody(from: decoder))
+            }
+        }
+
+        /// The contact, `ct_…`.
+        public var contact: String {
+            switch self {
+            case .released(let release): release.contact
+            case .refused(let contact, _): contact
+            }
+        }
+    }
+}
+
 /// The reply to intake and replacement.
 public struct StoredContactBody: Codable, Sendable {
     /// The contact, `ct_…`.

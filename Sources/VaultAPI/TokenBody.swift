@@ -23,6 +23,22 @@ public struct TokenBody: Codable, Sendable {
     }
 }
 
+/// The state of a token (RFC 7662 §2.2), as far as a client needs it.
+public struct TokenStatusBody: Codable, Sendable {
+    /// Whether it is good now.
+    public let isActive: Bool
+    /// Uses that are left, over all contacts that it names; absent for a token without a budget.
+    public let usesRemaining: Int64?
+    /// When it ends, seconds since 1970; absent if it is not good.
+    public let expires: Int64?
+
+    enum CodingKeys: String, CodingKey {
+        case isActive = "active"
+        case usesRemaining = "uses_remaining"
+        case expires = "exp"
+    }
+}
+
 /// An error of the token endpoint (RFC 6749 §5.2).
 public struct TokenErrorBody: Codable, Sendable {
     /// The code.
@@ -40,6 +56,14 @@ public struct ServerMetadataBody: Codable, Sendable {
     public let tokenEndpoint: String
     /// Where the public keys are.
     public let jwksURI: String
+    /// Where the state of a token is asked (RFC 7662).
+    public let introspectionEndpoint: String
+    /// Where a token is revoked (RFC 7009).
+    public let revocationEndpoint: String
+    /// `private_key_jwt`.
+    public let introspectionEndpointAuthMethodsSupported: [String]
+    /// `private_key_jwt`.
+    public let revocationEndpointAuthMethodsSupported: [String]
     /// `client_credentials`.
     public let grantTypesSupported: [String]
     /// Required by RFC 8414; empty, as there is no authorization endpoint.
@@ -58,6 +82,10 @@ public struct ServerMetadataBody: Codable, Sendable {
         self.issuer = issuer
         tokenEndpoint = issuer + "/oauth2/token"
         jwksURI = issuer + "/oauth2/jwks"
+        introspectionEndpoint = issuer + "/oauth2/introspect"
+        revocationEndpoint = issuer + "/oauth2/revoke"
+        introspectionEndpointAuthMethodsSupported = ["private_key_jwt"]
+        revocationEndpointAuthMethodsSupported = ["private_key_jwt"]
         grantTypesSupported = ["client_credentials"]
         responseTypesSupported = []
         tokenEndpointAuthMethodsSupported = ["private_key_jwt"]
@@ -70,6 +98,10 @@ public struct ServerMetadataBody: Codable, Sendable {
         case issuer
         case tokenEndpoint = "token_endpoint"
         case jwksURI = "jwks_uri"
+        case introspectionEndpoint = "introspection_endpoint"
+        case revocationEndpoint = "revocation_endpoint"
+        case introspectionEndpointAuthMethodsSupported = "introspection_endpoint_auth_methods_supported"
+        case revocationEndpointAuthMethodsSupported = "revocation_endpoint_auth_methods_supported"
         case grantTypesSupported = "grant_types_supported"
         case responseTypesSupported = "response_types_supported"
         case tokenEndpointAuthMethodsSupported = "token_endpoint_auth_methods_supported"

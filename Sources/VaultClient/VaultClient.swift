@@ -33,6 +33,8 @@ public final class VaultClient: Sendable {
 
     /// A reply that is no stream. The largest, a page of the log, is bounded by its reader.
     static let replyBytes = 64 * 1024
+    /// A hundred releases with every field sealed, or a hundred problems.
+    static let batchReplyBytes = 512 * 1024
     /// How long an operation is repeated after lost connections: within it, the vault still knows the request id
     /// (`Limits.redeliverySeconds`), with room for clocks that differ and for the last attempt.
     private static let repetition = Duration.seconds(Limits.redeliverySeconds / 2)
@@ -105,6 +107,13 @@ public final class VaultClient: Sendable {
     }
 
     private func tokenForm(_ details: AuthorizationDetails) throws(VaultClientError) -> [UInt8] {
+        FormEncoding.encode(
+            [("grant_type", "client_credentials")] + (try credentialFields())
+                + [("authorization_details", details.json.canonicalText)])
+    }
+
+    /// What names this client at the endpoints of the token service: a fresh assertion.
+    private func credentialFields() throws(VaultClientError) -> [(String, String)] {
         let assertion: String
         do {
             assertion = try ClientAssertion.make(
@@ -112,12 +121,9 @@ public final class VaultClient: Sendable {
         } catch {
             throw .signingFailed
         }
-        return FormEncoding.encode([
-            ("grant_type", "client_credentials"),
-            ("client_assertion_type", ClientAssertion.assertionType),
-            ("client_assertion", assertion),
-            ("authorization_details", details.json.canonicalText),
-        ])
+        return [
+            ("client_assertion_type", ClientAssertion.assertionType), ("client_assertion", assertion),
+        ]
     }
 
     // MARK: Releases
@@ -143,6 +149,45 @@ public final class VaultClient: Sendable {
             throw .replyMalformed(status: reply.status)
         }
         return body
+    }
+
+    /// Releases the contacts of a token that names several, with one proof; each is decided and logged for itself.
+    /// - Parameters:
+    ///   - token: for `contact_access` with `identifiers`, at most 100.
+    ///   - requestID: as for ``release(_:action:token:requestID:)``.
+    /// - Throws: ``VaultClientError`` if nothing was decided for any of them.
+    public func releaseAll(
+        action: Action, token: ClientToken, requestID: String? = nil
+    ) async throws(VaultClientError) -> [BatchReleaseBody.Result] {
+        let requestID = requestID ?? Self.makeRequestID()
+        let reply = try await repeating { () async throws(VaultClientError) in
+            try await self.exchange(
+                "POST", "/v1/actions/\(action)", .token(token), headers: [("Request-Id", requestID)],
+                limit: Self.batchReplyBytes)
+        }
+        return try success(reply, 200).decoded(BatchReleaseBody.self).results
+    }
+
+    /// Revokes a token before it ends (RFC 7009). The same again changes nothing.
+    public func revoke(_ token: ClientToken) async throws(VaultClientError) {
+        _ = try success(try await askAbout(token, "/oauth2/revoke"), 200)
+    }
+
+    /// The state of a token (RFC 7662), as the vault writes it. Spends no use.
+    public func introspect(_ token: ClientToken) async throws(VaultClientError) -> TokenStatusBody {
+        try success(try await askAbout(token, "/oauth2/introspect"), 200).decoded(TokenStatusBody.self)
+    }
+
+    private func askAbout(
+        _ token: ClientToken, _ path: String
+    ) async throws(VaultClientError) -> VaultReply {
+        let headers = [("Content-Type", FormEncoding.mediaType), ("Request-Id", Self.makeRequestID())]
+        return try await repeating { () async throws(VaultClientError) in
+            try await self.exchange("POST", path, .none, headers: headers) { () throws(VaultClientError) in
+                FormEncoding.encode(
+                    try self.credentialFields() + [("token", token.compact)])
+            }
+        }
     }
 
     // MARK: Contacts

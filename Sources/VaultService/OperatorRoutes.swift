@@ -47,6 +47,15 @@ struct OperatorRoutes {
                 ContactBody(
                     try await vault.contact(contact, as: .localOperator, requestID: context.requestID)))
         }
+        router.post("/operator/tokens/revoke") { request, context -> Response in
+            let object = try await request.object(members: ["client", "agency", "case", "contact", "key"])
+            guard object.members.count == 1, let (kind, value) = object.members.first,
+                let text = value.stringValue,
+                let revocation = Revocation(kind, text)
+            else { throw RequestFault.bodyMalformed }
+            try await vault.revoke(revocation, requestID: context.requestID)
+            return Response(status: .noContent)
+        }
         addFacts(to: router)
         addPolicy(to: router)
         addReviews(to: router)
@@ -165,5 +174,25 @@ struct OperatorRoutes {
         }
         try await vault.setSuspended(isSuspended, client: client, requestID: context.requestID)
         return Response(status: .noContent)
+    }
+}
+
+extension Revocation {
+    /// A revocation by a word and a name; `nil` for another word or a malformed name.
+    fileprivate init?(_ kind: String, _ text: String) {
+        switch kind {
+        case "client", "agency", "case":
+            guard let reference = Reference(text) else { return nil }
+            self =
+                kind == "client"
+                ? .client(reference) : kind == "agency" ? .agency(reference) : .caseReference(reference)
+        case "contact":
+            guard let contact = ContactID(text) else { return nil }
+            self = .contact(contact)
+        case "key":
+            guard text.utf8.count == 43 else { return nil }
+            self = .key(text)
+        default: return nil
+        }
     }
 }

@@ -27,8 +27,8 @@ struct ErrorReply {
         self.detail = detail
     }
 
-    /// The problem document.
-    func response(requestID: Reference) -> Response {
+    /// The problem details: the body, or one of several in a reply that is itself a success.
+    func json(requestID: Reference) -> JSONValue {
         let isUUID = requestID.text.utf8.count == 36
         var object = JSONObject([
             ("type", .string(ProblemBody.base + type)), ("title", .string(title)),
@@ -38,9 +38,14 @@ struct ErrorReply {
         object["detail"] = detail.map { .string($0) }
         object["field"] = field.map { .string($0) }
         object["problem"] = problem.map { .string($0) }
+        return .object(object)
+    }
+
+    /// The problem document.
+    func response(requestID: Reference) -> Response {
         var response = Response(
             status: status, headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: JSONValue.object(object).canonicalBytes)))
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json(requestID: requestID).canonicalBytes)))
         response.headers[.contentType] = "application/problem+json"
         return response
     }
@@ -232,7 +237,8 @@ struct TokenErrorReply {
             case .assertionReplayed, .clientSuspended, .clientUnknown:
                 status = .unauthorized
                 code = "invalid_client"
-            case .roleNotAllowed, .purposeNotRegistered: code = "unauthorized_client"
+            // Somebody else's token, at the revocation endpoint, is the other.
+            case .roleNotAllowed, .purposeNotRegistered, .insufficientScope: code = "unauthorized_client"
             default: code = "invalid_authorization_details"
             }
         case VaultError.overloaded, VaultError.logUnavailable, VaultError.clockWentBack:

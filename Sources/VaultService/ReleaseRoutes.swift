@@ -1,4 +1,4 @@
-// The release: `POST /v1/contacts/{contact}/actions/{action}`.
+// The release: `POST /v1/contacts/{contact}/actions/{action}`, and of several contacts `POST /v1/actions/{action}`.
 
 import AccessLog
 import ContactModel
@@ -17,6 +17,39 @@ struct ReleaseRoutes {
         router.post("/v1/contacts/:contact/actions/:action") { request, context in
             try await release(request, context)
         }
+        router.post("/v1/actions/:action") { request, context in try await releaseAll(request, context) }
+    }
+
+    /// One result for each contact of the token, in its order: a release, or the problem that a request for it alone would
+    /// have met.
+    private func releaseAll(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        guard try await request.bytes(upTo: 2).isEmpty else { throw RequestFault.bodyMalformed }
+        let access = try request.verified(by: vault)
+        guard let action = context.parameters.get("action").flatMap({ Action($0) }) else {
+            try await vault.recordMalformed(.release, as: .client(access), requestID: context.requestID)
+            throw RequestFault.pathMalformed
+        }
+        var json = JSONWriter(capacity: 32 * 1024)
+        json.append(raw: "{\"results\":[")
+        var isFirst = true
+        try await vault.releaseAll(to: action, access: access, requestID: context.requestID) {
+            contact, outcome in
+            if !isFirst { json.append(raw: ",") }
+            isFirst = false
+            switch consume outcome {
+            case .released(let release): release.write(to: &json)
+            case .failed(let error):
+                json.append(raw: "{\"contact\":")
+                json.append(contact.description)
+                json.append(raw: ",\"problem\":")
+                json.append(raw: ErrorReply(error).json(requestID: context.requestID).canonicalBytes)
+                json.append(raw: "}")
+            }
+        }
+        json.append(raw: "]}")
+        return Response(
+            status: .ok, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
     }
 
     private func release(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
@@ -44,9 +77,8 @@ extension VaultRequestContext {
 }
 
 extension Release {
-    /// The reply's body. Values go from their secrets into this buffer and nowhere else.
-    fileprivate borrowing func jsonWriter() -> JSONWriter {
-        var json = JSONWriter(capacity: 512)
+    /// Writes the reply's body. Values go from their secrets into this buffer and nowhere else.
+    fileprivate borrowing func write(to json: inout JSONWriter) {
         json.append(raw: "{\"release\":")
         json.append(id.description)
         json.append(raw: ",\"contact\":")
@@ -71,11 +103,14 @@ extension Release {
         json.append(raw: ",\"checkpoint_after\":")
         json.append(receipt.checkpointAfter.description)
         json.append(raw: "}}")
-        return json
     }
 
     /// The bytes of the reply's body.
-    var json: [UInt8] { jsonWriter().bytes }
+    var json: [UInt8] {
+        var json = JSONWriter(capacity: 512)
+        write(to: &json)
+        return json.bytes
+    }
 
     private static func append(
         _ value: borrowing SecretBytes?, as name: String, to json: inout JSONWriter, _ isFirst: inout Bool

@@ -10,7 +10,7 @@ import NIOCore
 import StrictEncoding
 import VaultAPI
 
-/// `/.well-known/oauth-authorization-server`, `/oauth2/jwks`, `/oauth2/token`.
+/// `/.well-known/oauth-authorization-server`, `/oauth2/jwks`, `/oauth2/token`, `/oauth2/introspect`, `/oauth2/revoke`.
 struct TokenRoutes {
     let vault: Vault
     let log: ServiceLog
@@ -19,6 +19,15 @@ struct TokenRoutes {
         router.get("/.well-known/oauth-authorization-server") { _, _ in try metadata() }
         router.get("/oauth2/jwks") { _, _ in keySet() }
         router.post("/oauth2/token") { request, context in await token(request, context) }
+        router.post("/oauth2/introspect") { request, context in
+            await answered(request, context) { try await introspected(request, context) }
+        }
+        router.post("/oauth2/revoke") { request, context in
+            await answered(request, context) {
+                try await vault.revoke(try await StatusForm(request).request(context.requestID))
+                return Response(status: .ok)
+            }
+        }
     }
 
     private func metadata() throws -> Response {
@@ -35,7 +44,7 @@ struct TokenRoutes {
     }
 
     private func token(_ request: Request, _ context: VaultRequestContext) async -> Response {
-        do {
+        await answered(request, context) {
             let form = try await TokenForm(request)
             let issued = try await vault.grantToken(
                 TokenRequest(
@@ -45,7 +54,33 @@ struct TokenRoutes {
                 TokenBody(
                     accessToken: issued.compact,
                     expiresIn: issued.claims.expires.seconds - issued.claims.issuedAt.seconds))
-        } catch {
+        }
+    }
+
+    /// RFC 7662 §2.2. A token that is not good has no other member.
+    private func introspected(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
+        let status = try await vault.introspect(try await StatusForm(request).request(context.requestID))
+        guard let claims = status.claims else {
+            return .json(bytes: JSONValue.object(JSONObject([("active", .bool(false))])).canonicalBytes)
+        }
+        var object = JSONObject([
+            ("active", .bool(true)), ("token_type", .string("DPoP")), ("iss", .string(claims.issuer)),
+            ("sub", .string(claims.client.text)), ("client_id", .string(claims.client.text)),
+            ("aud", .string(claims.audience)), ("iat", .integer(claims.issuedAt.seconds)),
+            ("nbf", .integer(claims.notBefore.seconds)), ("exp", .integer(claims.expires.seconds)),
+            ("jti", .string(claims.identifier)), ("pol", .string(claims.policyVersion)),
+            ("cnf", .object(JSONObject([("jkt", .string(claims.confirmation))]))),
+            ("authorization_details", claims.details.json),
+        ])
+        object["uses_remaining"] = status.usesRemaining.map { .integer($0) }
+        return .json(bytes: JSONValue.object(object).canonicalBytes)
+    }
+
+    /// Answers with an error of RFC 6749 §5.2 if it fails.
+    private func answered(
+        _ request: Request, _ context: VaultRequestContext, _ answer: () async throws -> Response
+    ) async -> Response {
+        do { return try await answer() } catch {
             let response = TokenErrorReply(error).response
             log.failure(
                 error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
@@ -54,21 +89,55 @@ struct TokenRoutes {
     }
 }
 
-/// The form of a token request. Each parameter at most once, no others than these (RFC 6749 §3.2).
+/// The form of a token request.
 private struct TokenForm {
     let assertion: [UInt8]
     let details: [UInt8]
     let clientID: String?
 
-    private static let names: Set<String> = [
-        "grant_type", "client_assertion_type", "client_assertion", "authorization_details", "client_id",
-    ]
+    init(_ request: Request) async throws {
+        let form = try await FormBody(
+            request, limit: Limits.tokenBytes + 3 * Limits.authorizationDetailsBytes + 1024,
+            names: ["grant_type", "authorization_details"])
+        guard form.values["grant_type"] == Array("client_credentials".utf8),
+            let details = form.values["authorization_details"]
+        else { throw RequestFault.bodyMalformed }
+        assertion = form.assertion
+        clientID = form.clientID
+        self.details = details
+    }
+}
+
+/// The form of an introspection or revocation (RFC 7662 §2.1, RFC 7009 §2.1). A hint is allowed and changes nothing.
+private struct StatusForm {
+    private let form: FormBody
+    private let token: [UInt8]
 
     init(_ request: Request) async throws {
+        form = try await FormBody(
+            request, limit: 2 * Limits.tokenBytes + 1024, names: ["token", "token_type_hint"])
+        guard let token = form.values["token"], !token.isEmpty else { throw RequestFault.bodyMalformed }
+        self.token = token
+    }
+
+    func request(_ id: Reference) -> TokenStatusRequest {
+        TokenStatusRequest(
+            assertion: form.assertion, clientID: form.clientID, token: token, requestID: id)
+    }
+}
+
+/// A form with a client assertion. Each parameter at most once, no others than these (RFC 6749 §3.2).
+private struct FormBody {
+    let values: [String: [UInt8]]
+    let assertion: [UInt8]
+    let clientID: String?
+
+    private static let credentials: Set<String> = ["client_assertion_type", "client_assertion", "client_id"]
+
+    init(_ request: Request, limit: Int, names: Set<String>) async throws {
         guard let type = request.headers[.contentType],
             type.lowercased().hasPrefix("application/x-www-form-urlencoded")
         else { throw RequestFault.unsupportedMediaType }
-        let limit = Limits.tokenBytes + 3 * Limits.authorizationDetailsBytes + 1024
         let body = try await request.bytes(upTo: limit)
         var values: [String: [UInt8]] = [:]
         for pair in body.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false) {
@@ -78,16 +147,15 @@ private struct TokenForm {
                 throw RequestFault.bodyMalformed
             }
             let key = String(decoding: name, as: UTF8.self)
-            guard Self.names.contains(key), values.updateValue(value, forKey: key) == nil else {
-                throw RequestFault.bodyMalformed
-            }
+            guard names.contains(key) || Self.credentials.contains(key),
+                values.updateValue(value, forKey: key) == nil
+            else { throw RequestFault.bodyMalformed }
         }
-        guard values["grant_type"] == Array("client_credentials".utf8),
-            values["client_assertion_type"] == Array(ClientAssertion.assertionType.utf8),
-            let assertion = values["client_assertion"], let details = values["authorization_details"]
+        guard values["client_assertion_type"] == Array(ClientAssertion.assertionType.utf8),
+            let assertion = values["client_assertion"]
         else { throw RequestFault.bodyMalformed }
+        self.values = values
         self.assertion = assertion
-        self.details = details
         clientID = values["client_id"].map { String(decoding: $0, as: UTF8.self) }
     }
 

@@ -173,6 +173,43 @@ public final class FixtureClient: Sendable {
         return try await release(contact, action: access.action.text, with: try await token(details))
     }
 
+    /// Releases the contacts of an access that names several.
+    public func releaseAll(_ access: VerifiedAccess, action: String = "dial") async throws -> [BatchValues] {
+        guard let action = Action(action) else { throw FixtureFault.malformed("action") }
+        var outcomes: [BatchValues] = []
+        try await vault.releaseAll(to: action, access: access, requestID: try requestID()) {
+            contact, outcome in
+            switch consume outcome {
+            case .released(let release):
+                outcomes.append(BatchValues(contact: contact, values: ReleasedValues(release), error: nil))
+            case .failed(let error): outcomes.append(BatchValues(contact: contact, values: nil, error: error))
+            }
+        }
+        return outcomes
+    }
+
+    private func statusRequest(_ token: String) throws -> TokenStatusRequest {
+        TokenStatusRequest(
+            assertion: Array(try assertion().utf8), clientID: registration.id.text, token: Array(token.utf8),
+            requestID: try requestID())
+    }
+
+    /// Asks for the state of a token.
+    public func introspect(_ token: some StringProtocol) async throws -> TokenStatus {
+        try await vault.introspect(try statusRequest(String(token)))
+    }
+
+    /// Asks for the state of a token.
+    public func introspect(_ token: IssuedToken) async throws -> TokenStatus {
+        try await introspect(token.compact)
+    }
+
+    /// Revokes a token.
+    public func revoke(_ token: String) async throws { try await vault.revoke(try statusRequest(token)) }
+
+    /// Revokes a token.
+    public func revoke(_ token: IssuedToken) async throws { try await revoke(token.compact) }
+
     /// Reports the outcome of a release, with a token for these details.
     @discardableResult
     public func report(

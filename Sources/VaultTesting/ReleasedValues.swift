@@ -45,3 +45,25 @@ public struct ReleasedValues: Hashable, Sendable {
         }
     }
 }
+
+/// What became of one contact of a batch, in a form that a test can compare.
+public struct BatchValues: Sendable {
+    /// The contact.
+    public let contact: ContactID
+    /// What was released.
+    public let values: ReleasedValues?
+    /// Why nothing was.
+    public let error: VaultError?
+
+    /// The rule that denied; `nil` if none did.
+    public var denial: DenialCode? {
+        if case .denied(let code)? = error { code } else { nil }
+    }
+
+    /// An outcome.
+    init(contact: ContactID, values: ReleasedValues?, error: VaultError?) {
+        self.contact = contact
+        self.values = values
+        self.error = error
+    }
+}

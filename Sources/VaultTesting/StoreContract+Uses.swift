@@ -43,6 +43,30 @@ extension StoreContract {
                 "across transactions")
             try expectEqual(try await store.transaction { try $0.insertProofs([]) }, [], "none")
         },
+        onStore("revocations are found by kind and subject, set again, and purged when they have expired") {
+            store in
+            @Sendable func key(_ kind: RevocationKey.Kind, _ number: UInt8) -> RevocationKey {
+                RevocationKey(kind: kind, subject: ContractSample.bytes(32, number))
+            }
+            @Sendable func revocation(_ seconds: Int64) -> StoredRevocation {
+                StoredRevocation(
+                    revoked: ContractSample.time, expires: ContractSample.time.adding(seconds: seconds))
+            }
+            let keys = RevocationKey.Kind.allCases.map { key($0, 1) }
+            let before = try await store.read { try $0.revocations(keys) }
+            try expectEqual(before, [:], "none")
+            try await store.transaction {
+                try $0.putRevocations([key(.client, 1): revocation(10), key(.key, 1): revocation(20)])
+            }
+            let found = try await store.read { try $0.revocations(keys + [key(.client, 2)]) }
+            try expectEqual(found, [key(.client, 1): revocation(10), key(.key, 1): revocation(20)], "two")
+            try await store.transaction { try $0.putRevocations([key(.client, 1): revocation(30)]) }
+            try await store.transaction {
+                try $0.purgeExpired(before: ContractSample.time.adding(seconds: 25))
+            }
+            let left = try await store.read { try $0.revocations(keys) }
+            try expectEqual(left, [key(.client, 1): revocation(30)], "what has not expired")
+        },
         onStore("of concurrent uses of one proof exactly one is new") { store in
             let proof = ProofUse(digest: ContractSample.bytes(32, 1), expires: ContractSample.time)
             let news = try await withThrowingTaskGroup(of: [Bool].self) { group in

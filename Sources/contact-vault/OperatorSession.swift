@@ -46,6 +46,11 @@ struct OperatorSession {
         _ = try await send("POST", "/operator/clients/\(client)/\(isSuspended ? "suspend" : "resume")")
     }
 
+    func revokeTokens(_ kind: String, _ name: String) async throws {
+        let body = JSONValue.object(JSONObject([(kind, .string(name))]))
+        _ = try await send("POST", "/operator/tokens/revoke", body: body.canonicalBytes)
+    }
+
     // MARK: Contacts
 
     func store(json: [UInt8]) async throws -> StoredContactBody {

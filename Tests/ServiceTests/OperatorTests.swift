@@ -35,7 +35,7 @@ struct OperatorTests {
             ["policy", "apply"], ["policy", "simulate"], ["policy", "explain"], ["approvals"],
             ["approvals", "list"], ["approvals", "approve"], ["review"], ["review", "list"],
             ["review", "close"], ["outcomes"], ["outcomes", "missing"], ["outcomes", "report"], ["release"],
-            ["log"], ["log", "verify"],
+            ["tokens"], ["tokens", "revoke"], ["log"], ["log", "verify"],
             ["log", "entries"],
             ["log", "prove"], ["log", "checkpoint"], ["policy"], ["policy", "check"], ["policy", "show"],
             ["keys"],

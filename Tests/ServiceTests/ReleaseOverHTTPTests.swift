@@ -210,19 +210,4 @@ struct ReleaseOverHTTPTests {
         try await client.shutdown()
         vault.stop()
     }
-
-    private func expectRefusal<Value>(
-        _ status: Int, _ type: String, _ body: () async throws -> Value,
-        sourceLocation: SourceLocation = #_sourceLocation
-    ) async {
-        do {
-            _ = try await body()
-            Issue.record("was not refused", sourceLocation: sourceLocation)
-        } catch let error as VaultClientError {
-            #expect(error.status == status, "\(error)", sourceLocation: sourceLocation)
-            #expect(error.problemType == type, "\(error)", sourceLocation: sourceLocation)
-        } catch {
-            Issue.record("\(error)", sourceLocation: sourceLocation)
-        }
-    }
 }

@@ -98,6 +98,7 @@ extension Vault {
     ) async throws -> Value {
         let state = state
         let random = random
+        let tenant = identity.tenant
         let outcome = try await storing { store -> ManagedOutcome<Value> in
             let keyring = state.keyring
             var template = EntryDraft(kind, .permit)
@@ -116,7 +117,8 @@ extension Vault {
                 template.keyThumbprint = EntryDigest(claims.confirmation)
                 template.tokenDigest = EntryDigest(bytes: access.token.identifierHash)
                 refusal = try Self.refusal(
-                    of: access, client: client, in: store, spendsProof: spendsProof, covers: covers)
+                    of: access, client: client, in: store, tenant: tenant, spendsProof: spendsProof,
+                    covers: covers)
             }
             let writer = try LogWriter(
                 store, contacts: contacts, keyring: keyring, source: state.instance, random: random)
@@ -148,6 +150,7 @@ extension Vault {
 
     private static func refusal(
         of access: VerifiedAccess, client: RegisteredClient?, in store: any VaultTransaction,
+        tenant: TenantID,
         spendsProof: Bool,
         covers: (VerifiedAccess) throws(TokenError) -> Void
     ) throws -> DenialCode? {
@@ -158,6 +161,9 @@ extension Vault {
         }
         guard let client else { return .clientUnknown }
         guard !client.isSuspended else { return .clientSuspended }
+        guard try !store.isRevoked(access.token, agency: client.agency, tenant: tenant) else {
+            return .tokenRevoked
+        }
         do { try covers(access) } catch { return .insufficientScope }
         // Roles may have been taken away since the token was issued.
         return client.mayRequest(access.details) ? nil : .roleNotAllowed

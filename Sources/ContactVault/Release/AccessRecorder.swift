@@ -23,6 +23,18 @@ struct ReleaseAttempt: Sendable {
     let action: Action
     /// The caller's request id or ours.
     let requestID: Reference
+    /// What becomes of the proof.
+    var proof = ProofSpending.spent
+
+    /// How the proof of an attempt is spent.
+    enum ProofSpending: Sendable {
+        /// By this attempt.
+        case spent
+        /// By the first attempt of the request that this one belongs to, which stands before it.
+        case sharedWithPrevious
+        /// In an earlier transaction.
+        case alreadySpent
+    }
 }
 
 /// What became of an attempt, once it is durable.
@@ -110,13 +122,16 @@ private final class DecidedAttempt: Sendable {
 
 /// Decides and records releases in batches.
 final class AccessRecorder: Sendable {
+    /// One request with its attempts, which are recorded in one transaction.
     private struct Waiting: Sendable {
-        let attempt: ReleaseAttempt
-        let continuation: CheckedContinuation<RecordedOutcome, any Error>
+        let attempts: [ReleaseAttempt]
+        let continuation: CheckedContinuation<[Result<RecordedOutcome, VaultError>], any Error>
     }
 
     private struct Queue: Sendable {
         var waiting: [Waiting] = []
+        /// Attempts of all that wait.
+        var attempts = 0
         var isDraining = false
     }
 
@@ -131,14 +146,16 @@ final class AccessRecorder: Sendable {
         self.random = random
     }
 
-    /// Decides an attempt and records it; returns when the entry is durable.
+    /// Decides the attempts of one request and records them; returns when the entries are durable.
+    /// - Returns: for each attempt its outcome, or why it alone could not be decided.
     /// - Throws: ``VaultError/overloaded`` before anything was recorded; ``VaultError/logUnavailable(_:)`` and
     ///   ``VaultError/clockWentBack`` when nothing could be.
-    func record(_ attempt: ReleaseAttempt) async throws -> RecordedOutcome {
+    func record(_ attempts: [ReleaseAttempt]) async throws -> [Result<RecordedOutcome, VaultError>] {
         try await withCheckedThrowingContinuation { continuation in
             let (isAccepted, mustDrain) = queue.withLock { queue -> (Bool, Bool) in
-                guard queue.waiting.count < Limits.queuedRequests else { return (false, false) }
-                queue.waiting.append(Waiting(attempt: attempt, continuation: continuation))
+                guard queue.attempts + attempts.count <= Limits.queuedRequests else { return (false, false) }
+                queue.waiting.append(Waiting(attempts: attempts, continuation: continuation))
+                queue.attempts += attempts.count
                 if queue.isDraining { return (true, false) }
                 queue.isDraining = true
                 return (true, true)
@@ -152,32 +169,38 @@ final class AccessRecorder: Sendable {
         while let batch = nextBatch() { await commit(batch) }
     }
 
+    /// Whole requests, as many as fit into one transaction, and at least one.
     private func nextBatch() -> [Waiting]? {
         queue.withLock { queue in
             guard !queue.waiting.isEmpty else {
                 queue.isDraining = false
                 return nil
             }
-            let batch = Array(queue.waiting.prefix(Limits.batchRequests))
-            queue.waiting.removeFirst(batch.count)
+            var count = 0
+            var attempts = 0
+            for waiting in queue.waiting {
+                guard count == 0 || attempts + waiting.attempts.count <= Limits.batchRequests else { break }
+                count += 1
+                attempts += waiting.attempts.count
+            }
+            let batch = Array(queue.waiting.prefix(count))
+            queue.waiting.removeFirst(count)
+            queue.attempts -= attempts
             return batch
         }
     }
 
     private func commit(_ batch: [Waiting]) async {
-        let attempts = batch.map(\.attempt)
         do {
-            let state = state
-            let random = random
-            let decided = try await store.transaction { transaction in
-                try Self.decide(attempts, in: transaction, state: state, random: random)
-            }
-            for (waiting, decision) in zip(batch, decided) {
-                if let outcome = decision.recorded() {
-                    waiting.continuation.resume(returning: outcome)
-                } else {
-                    waiting.continuation.resume(throwing: VaultError.inconsistent("outcome_taken"))
+            let decided = try await decide(batch.flatMap(\.attempts))
+            var next = 0
+            for waiting in batch {
+                let outcomes = decided[next..<next + waiting.attempts.count].map {
+                    decision -> Result<RecordedOutcome, VaultError> in
+                    decision.recorded().map { .success($0) } ?? .failure(.inconsistent("outcome_taken"))
                 }
+                next += waiting.attempts.count
+                waiting.continuation.resume(returning: outcomes)
             }
         } catch {
             let error = VaultError(storing: error)
@@ -186,10 +209,42 @@ final class AccessRecorder: Sendable {
                 for waiting in batch { await commit([waiting]) }
                 return
             }
-            if let waiting = batch.first, error.concernsOneRecord {
-                await recordFailure(waiting.attempt, error)
+            for waiting in batch {
+                guard error.concernsOneRecord else {
+                    waiting.continuation.resume(throwing: error)
+                    continue
+                }
+                waiting.continuation.resume(returning: await recordSingly(waiting.attempts))
             }
-            for waiting in batch { waiting.continuation.resume(throwing: error) }
+        }
+    }
+
+    /// Decides attempts each in a transaction of its own, because a row of one of them is damaged. The proof is spent by the
+    /// first transaction that commits.
+    private func recordSingly(_ attempts: [ReleaseAttempt]) async -> [Result<RecordedOutcome, VaultError>] {
+        var outcomes: [Result<RecordedOutcome, VaultError>] = []
+        for (index, attempt) in attempts.enumerated() {
+            var attempt = attempt
+            if index > 0 { attempt.proof = .alreadySpent }
+            do {
+                let decided = try await decide([attempt])
+                outcomes.append(
+                    decided.first?.recorded().map { .success($0) } ?? .failure(.inconsistent("outcome_taken"))
+                )
+            } catch {
+                let error = VaultError(storing: error)
+                if error.concernsOneRecord { await recordFailure(attempt, error) }
+                outcomes.append(.failure(error))
+            }
+        }
+        return outcomes
+    }
+
+    private func decide(_ attempts: [ReleaseAttempt]) async throws -> [DecidedAttempt] {
+        let state = state
+        let random = random
+        return try await store.transaction { transaction in
+            try Self.decide(attempts, in: transaction, state: state, random: random)
         }
     }
 
@@ -199,9 +254,11 @@ final class AccessRecorder: Sendable {
         let state = state
         let random = random
         _ = try? await store.transaction { transaction in
-            _ = try transaction.insertProofs([
-                ProofUse(digest: attempt.access.proofIdentifier, expires: attempt.access.proofExpires)
-            ])
+            if case .spent = attempt.proof {
+                _ = try transaction.insertProofs([
+                    ProofUse(digest: attempt.access.proofIdentifier, expires: attempt.access.proofExpires)
+                ])
+            }
             var writer = try LogWriter(
                 transaction, contacts: [], keyring: state.keyring, source: state.instance, random: random)
             var draft = EntryDraft(releasing: attempt)

@@ -10,6 +10,8 @@ struct BatchFacts {
     private(set) var uses: [TokenUseKey: Int64]
 
     private let isFreshProof: [Bool]
+    private let revocationKeys: [[RevocationKey]]
+    private let revocations: [RevocationKey: StoredRevocation]
     private var facts: DecisionFacts
     private var deliveries: [DeliveryKey: Delivery]
     private var spent: Set<TokenUseKey> = []
@@ -27,14 +29,42 @@ struct BatchFacts {
         _ attempts: [ReleaseAttempt], in transaction: any VaultTransaction, state: VaultState, policy: Policy,
         tenant: TenantID, now: Timestamp
     ) throws {
-        isFreshProof = try transaction.insertProofs(
-            attempts.map { ProofUse(digest: $0.access.proofIdentifier, expires: $0.access.proofExpires) })
+        isFreshProof = try Self.spendProofs(of: attempts, in: transaction)
         facts = try DecisionFacts(
             attempts.compactMap { AskedRelease($0) },
             besides: (attempts.map(\.contact), attempts.map(\.access.token.claims.client)), in: transaction,
             state: state, policy: policy, tenant: tenant, now: now)
         uses = try transaction.tokenUses(attempts.map { Self.useKey($0) })
         deliveries = try transaction.deliveries(attempts.map { Self.deliveryKey($0) })
+        let clients = facts.clients
+        let keys = attempts.map { attempt in
+            RevocationKey.all(
+                of: attempt.access.token, agency: clients[attempt.access.client]?.agency, tenant: tenant
+            )
+        }
+        revocationKeys = keys
+        revocations = try transaction.revocations(keys.flatMap(\.self))
+    }
+
+    /// For each attempt whether its proof is new. Attempts of one request share one.
+    private static func spendProofs(
+        of attempts: [ReleaseAttempt], in transaction: any VaultTransaction
+    ) throws -> [Bool] {
+        var fresh = try transaction.insertProofs(
+            attempts.compactMap { attempt in
+                guard case .spent = attempt.proof else { return nil }
+                return ProofUse(digest: attempt.access.proofIdentifier, expires: attempt.access.proofExpires)
+            }
+        )[...]
+        var isFresh: [Bool] = []
+        for attempt in attempts {
+            switch attempt.proof {
+            case .spent: isFresh.append(fresh.popFirst() ?? false)
+            case .sharedWithPrevious: isFresh.append(isFresh.last ?? false)
+            case .alreadySpent: isFresh.append(true)
+            }
+        }
+        return isFresh
     }
 
     /// Writes what the batch changed.
@@ -55,6 +85,9 @@ struct BatchFacts {
         guard facts.now < claims.expires else { return .denied(.tokenExpired, client) }
         guard let client else { return .denied(.clientUnknown, nil) }
         guard !client.isSuspended else { return .denied(.clientSuspended, client) }
+        guard !revocations.revoke(attempt.access.token, revocationKeys[index]) else {
+            return .denied(.tokenRevoked, client)
+        }
         guard case .contactAccess(let details) = claims.details, details.action == attempt.action,
             details.contacts.contains(attempt.contact)
         else { return .denied(.insufficientScope, client) }

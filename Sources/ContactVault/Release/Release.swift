@@ -4,6 +4,14 @@ public import ContactModel
 import EnvelopeEncryption
 public import VaultCrypto
 
+/// What became of one contact of a batch.
+public enum BatchOutcome: ~Copyable, Sendable {
+    /// Released.
+    case released(Release)
+    /// Refused, or failed; the others are not concerned.
+    case failed(VaultError)
+}
+
 /// One release, ready to be given to the caller. Let it go as soon as it is written: that wipes it.
 public struct Release: ~Copyable, Sendable {
     /// The release; an outcome is reported under it.

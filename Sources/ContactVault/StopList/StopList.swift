@@ -152,9 +152,8 @@ extension ManagedTransaction {
 
     /// Spends one use of a token that names no contact; which use it was, `nil` if none was left.
     fileprivate func spend(_ access: VerifiedAccess, of most: Int64) throws -> Int64? {
-        guard let nobody = ContactID(bytes: [UInt8](repeating: 0, count: 16)) else { return nil }
         let key = TokenUseKey(
-            token: access.token.identifierHash, contact: nobody, expires: access.token.claims.expires)
+            token: access.token.identifierHash, contact: .nobody, expires: access.token.claims.expires)
         let used = try store.tokenUses([key])[key, default: 0]
         guard used < most else { return nil }
         try store.putTokenUses([key: used + 1])

@@ -226,6 +226,50 @@ public struct StoredReview: Hashable, Sendable {
     }
 }
 
+/// What tokens are revoked by.
+public struct RevocationKey: Hashable, Sendable {
+    /// Which of a token's facts.
+    public let kind: Kind
+    /// The fact: a digest or the bytes of a name.
+    public let subject: [UInt8]
+
+    /// A fact of tokens.
+    public enum Kind: String, CaseIterable, Sendable {
+        /// The token itself, by the SHA-256 of its `jti`.
+        case token
+        /// The client it was issued to.
+        case client
+        /// The client's agency.
+        case agency
+        /// The case, by its digest.
+        case caseReference = "case"
+        /// A contact that it names.
+        case contact
+        /// The key that signed it.
+        case key
+    }
+
+    /// A key.
+    public init(kind: Kind, subject: [UInt8]) {
+        self.kind = kind
+        self.subject = subject
+    }
+}
+
+/// A revocation: tokens of that kind that were issued until then are no longer good.
+public struct StoredRevocation: Hashable, Sendable {
+    /// Tokens issued until this moment are revoked.
+    public let revoked: Timestamp
+    /// When it may be forgotten, because every such token has ended.
+    public let expires: Timestamp
+
+    /// A revocation.
+    public init(revoked: Timestamp, expires: Timestamp) {
+        self.revoked = revoked
+        self.expires = expires
+    }
+}
+
 /// Names the requests of a client in one minute, of one purpose or of all.
 public struct RequestCountKey: Hashable, Sendable {
     /// Minutes since 1970.

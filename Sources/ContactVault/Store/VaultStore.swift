@@ -101,6 +101,8 @@ public protocol VaultReader {
     /// Revision of each client's registration; unknown ones are left out.
     func clientRevisions(_ ids: [Reference]) throws -> [Reference: UInt64]
 
+    /// Revocations by what they revoke; what is not revoked is left out.
+    func revocations(_ keys: [RevocationKey]) throws -> [RevocationKey: StoredRevocation]
     /// Uses of tokens so far; tokens never used are left out.
     func tokenUses(_ keys: [TokenUseKey]) throws -> [TokenUseKey: Int64]
     /// Earlier deliveries that a retry may repeat; unknown ones are left out.
@@ -168,13 +170,15 @@ public protocol VaultTransaction: VaultReader {
 
     /// Remembers proofs; for each whether it was new. A proof twice in one call is new once.
     func insertProofs(_ proofs: [ProofUse]) throws -> [Bool]
+    /// Sets revocations.
+    func putRevocations(_ revocations: [RevocationKey: StoredRevocation]) throws
     /// Sets the uses of tokens.
     func putTokenUses(_ uses: [TokenUseKey: Int64]) throws
     /// Remembers deliveries.
     func putDeliveries(_ deliveries: [DeliveryKey: Delivery]) throws
     /// Remembers an idempotent result.
     func putIdempotentResult(_ result: IdempotentResult, for key: IdempotencyKey) throws
-    /// Forgets proofs, uses, deliveries and idempotent results that expired before a moment, counts of requests of minutes
+    /// Forgets proofs, uses, deliveries, revocations and idempotent results that expired before a moment, counts of requests of minutes
     /// before it, and distinct numbers of days that were over two days before it: calendars are up to fourteen hours apart.
     func purgeExpired(before: Timestamp) throws
 }

@@ -44,7 +44,8 @@ extension Vault {
         let (client, assertion, proof): (RegisteredClient, VerifiedAssertion, VerifiedProof)
         let details: AuthorizationDetails
         do throws(TokenError) {
-            (client, assertion) = try await authenticate(request, now: now)
+            (client, assertion) = try await authenticate(
+                assertion: request.assertion, clientID: request.clientID, now: now)
             proof = try proofVerifier.verify(
                 headerValues: request.proof, method: "POST", path: Self.tokenPath, binding: .client(client),
                 now: now)
@@ -89,12 +90,12 @@ extension Vault {
         }
     }
 
-    private func authenticate(
-        _ request: TokenRequest, now: Timestamp
+    func authenticate(
+        assertion bytes: [UInt8], clientID: String?, now: Timestamp
     ) async throws(TokenError) -> (RegisteredClient, VerifiedAssertion) {
-        let assertion = try ClientAssertion(parsing: request.assertion)
+        let assertion = try ClientAssertion(parsing: bytes)
         let id = assertion.unverifiedClient
-        if let named = request.clientID, named != id.text { throw .invalidClient(.subject) }
+        if let named = clientID, named != id.text { throw .invalidClient(.subject) }
         let state = state
         let found: RegisteredClient?
         do {

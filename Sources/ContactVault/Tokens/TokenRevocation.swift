@@ -1,0 +1,233 @@
+// Revoked tokens: looked up in the transaction that would spend the use, so that a revocation counts from the next decision
+// on, before a first use too, in every process.
+
+import AccessLog
+public import AccessToken
+public import ContactModel
+import EnvelopeEncryption
+import StrictEncoding
+import VaultCrypto
+
+/// What is revoked, besides a single token.
+public enum Revocation: Sendable {
+    /// Every token of a client.
+    case client(Reference)
+    /// Every token of an agency's clients.
+    case agency(Reference)
+    /// Every token for a case.
+    case caseReference(Reference)
+    /// Every token that names a contact.
+    case contact(ContactID)
+    /// Every token that a key signed, by its RFC 7638 thumbprint.
+    case key(String)
+}
+
+extension RevocationKey {
+    /// Whatever a token could be revoked by.
+    static func all(of token: VerifiedToken, agency: Reference?, tenant: TenantID) -> [RevocationKey] {
+        let claims = token.claims
+        var keys = [
+            RevocationKey(kind: .token, subject: token.identifierHash),
+            RevocationKey(.client(claims.client), tenant),
+            RevocationKey(.key(token.keyID), tenant),
+        ]
+        if let agency { keys.append(RevocationKey(.agency(agency), tenant)) }
+        switch claims.details {
+        case .contactAccess(let access):
+            keys.append(RevocationKey(.caseReference(access.caseReference), tenant))
+            keys += access.contacts.map { RevocationKey(.contact($0), tenant) }
+        case .contactManagement(let management):
+            if let contact = management.contact { keys.append(RevocationKey(.contact(contact), tenant)) }
+        case .numberMatch, .contactIntake, .accessLog, .keyManagement: break
+        }
+        return keys
+    }
+
+    /// The key of a revocation.
+    init(_ revocation: Revocation, _ tenant: TenantID) {
+        switch revocation {
+        case .client(let client): self.init(kind: .client, subject: Array(client.text.utf8))
+        case .agency(let agency): self.init(kind: .agency, subject: Array(agency.text.utf8))
+        case .caseReference(let reference):
+            self.init(
+                kind: .caseReference, subject: Wanted.digest(.caseReference, reference.text, tenant))
+        case .contact(let contact): self.init(kind: .contact, subject: contact.bytes)
+        case .key(let thumbprint): self.init(kind: .key, subject: Array(thumbprint.utf8))
+        }
+    }
+}
+
+extension [RevocationKey: StoredRevocation] {
+    /// Whether a token is revoked by one of its facts. A token bears whole seconds, so one that was issued in the second of a
+    /// revocation counts as issued before it.
+    func revoke(_ token: VerifiedToken, _ keys: [RevocationKey]) -> Bool {
+        keys.contains { key in self[key].map { token.claims.issuedAt <= $0.revoked } ?? false }
+    }
+}
+
+extension VaultReader {
+    /// Whether a token is revoked.
+    func isRevoked(_ token: VerifiedToken, agency: Reference?, tenant: TenantID) throws -> Bool {
+        let keys = RevocationKey.all(of: token, agency: agency, tenant: tenant)
+        return try revocations(keys).revoke(token, keys)
+    }
+}
+
+/// What a client may know of a token (RFC 7662 §2.2).
+public struct TokenStatus: Sendable {
+    /// The claims; `nil` if the token is not, or no longer, good, or is somebody else's.
+    public let claims: AccessTokenClaims?
+    /// Uses that are left, over all contacts that it names; `nil` for a token without a budget.
+    public let usesRemaining: Int64?
+
+    static let inactive = TokenStatus(claims: nil, usesRemaining: nil)
+}
+
+/// A request of a client that names itself by an assertion and concerns one token.
+public struct TokenStatusRequest: Sendable {
+    /// The `client_assertion`, ASCII.
+    public let assertion: [UInt8]
+    /// The `client_id`, if one was sent.
+    public let clientID: String?
+    /// The `token`, ASCII.
+    public let token: [UInt8]
+    /// The caller's request id or the service's.
+    public let requestID: Reference
+
+    /// A request.
+    public init(assertion: [UInt8], clientID: String?, token: [UInt8], requestID: Reference) {
+        self.assertion = assertion
+        self.clientID = clientID
+        self.token = token
+        self.requestID = requestID
+    }
+}
+
+extension Vault {
+    /// Says what a token is good for (RFC 7662). Spends no use. A client learns of its own tokens alone; one of role
+    /// `security` of all.
+    /// - Throws: ``VaultError/token(_:)`` for a bad assertion; ``VaultError/denied(_:)``.
+    public func introspect(_ request: TokenStatusRequest) async throws -> TokenStatus {
+        let now = clock()
+        let tenant = identity.tenant
+        let token = try? tokenVerifier.verify(request.token, now: now)
+        return try await authenticated(request, .tokenIntrospect, about: token) { store, client in
+            guard let token, client.id == token.claims.client || client.roles.contains(.security) else {
+                return .inactive
+            }
+            let holder = try self.state.clients.current([token.claims.client], in: store)[token.claims.client]
+            guard let holder, !holder.isSuspended,
+                try !store.isRevoked(token, agency: holder.agency, tenant: tenant)
+            else { return .inactive }
+            guard let budget = token.claims.details.budget else {
+                return TokenStatus(claims: token.claims, usesRemaining: nil)
+            }
+            let keys = budget.contacts.map {
+                TokenUseKey(token: token.identifierHash, contact: $0, expires: token.claims.expires)
+            }
+            let used = try store.tokenUses(keys).values.reduce(0, +)
+            let left = budget.uses * Int64(keys.count) - used
+            return left > 0 ? TokenStatus(claims: token.claims, usesRemaining: left) : .inactive
+        }
+    }
+
+    /// Revokes one token (RFC 7009): the client's own, or anyone's by a client of role `security`. A token that is none, or
+    /// no longer good, is revoked already.
+    /// - Throws: ``VaultError/token(_:)`` for a bad assertion; ``VaultError/denied(_:)`` with `client_unknown` for somebody
+    ///   else's token.
+    public func revoke(_ request: TokenStatusRequest) async throws {
+        let token = try? tokenVerifier.verify(request.token, now: clock())
+        let isForeign = try await authenticated(request, .tokenRevoke, about: token) { store, client in
+            guard let token else { return false }
+            guard client.id == token.claims.client || client.roles.contains(.security) else { return true }
+            try store.putRevocations([
+                RevocationKey(kind: .token, subject: token.identifierHash): StoredRevocation(
+                    revoked: max(store.now, token.claims.issuedAt), expires: token.claims.expires)
+            ])
+            return false
+        }
+        if isForeign { throw VaultError.denied(.insufficientScope) }
+    }
+
+    /// Revokes all tokens of a client, an agency, a case, a contact or a signing key that have been issued until now.
+    public func revoke(_ revocation: Revocation, requestID: Reference) async throws {
+        let tenant = identity.tenant
+        var contacts: [ContactID] = []
+        if case .contact(let contact) = revocation { contacts = [contact] }
+        let concerned = contacts
+        try await manage(
+            .tokenRevoke, as: .localOperator, requestID: requestID, contacts: concerned,
+            covers: { _ throws(TokenError) in },
+            { transaction -> ManagedOutcome<Void> in
+                let key = RevocationKey(revocation, tenant)
+                try transaction.store.putRevocations([
+                    key: StoredRevocation(
+                        revoked: transaction.now,
+                        expires: transaction.now.adding(
+                            seconds: Limits.matchTokenSeconds + Limits.clockSkewSeconds))
+                ])
+                let stored = try transaction.store.contacts(concerned).values.first
+                try transaction.log(.tokenRevoke, about: stored) { $0.basis = EntryCode(key.kind.rawValue) }
+                return .done(())
+            })
+    }
+
+    /// Authenticates a client by its assertion, spends the assertion, acts, and writes the entry, in one transaction.
+    private func authenticated<Value: Sendable>(
+        _ request: TokenStatusRequest, _ kind: EntryKind, about token: VerifiedToken?,
+        _ act: @escaping @Sendable (any VaultTransaction, RegisteredClient) throws -> Value
+    ) async throws -> Value {
+        let client: RegisteredClient
+        let assertion: VerifiedAssertion
+        do throws(TokenError) {
+            (client, assertion) = try await authenticate(
+                assertion: request.assertion, clientID: request.clientID, now: clock())
+        } catch {
+            unauthenticated.count(error)
+            throw VaultError.token(error)
+        }
+        let state = state
+        let random = random
+        let outcome = try await storing { transaction -> Result<Value, DenialCode> in
+            let fresh = try transaction.insertProofs([
+                ProofUse(digest: assertion.replayKey, expires: assertion.replayKeyExpires)
+            ])
+            let registered = try state.clients.current([client.id], in: transaction)[client.id]
+            var draft = EntryDraft(kind, .permit)
+            draft.requestID = request.requestID
+            draft.client = client.id
+            draft.agency = client.agency
+            draft.policyVersion = state.policy.reference
+            draft.tokenDigest = token.map { EntryDigest(bytes: $0.identifierHash) } ?? nil
+            let result: Result<Value, DenialCode>
+            if fresh != [true] {
+                result = .failure(.assertionReplayed)
+            } else if let registered, !registered.isSuspended {
+                result = .success(try act(transaction, registered))
+            } else {
+                result = .failure(registered == nil ? .clientUnknown : .clientSuspended)
+            }
+            if case .failure(let code) = result {
+                draft.outcome = .deny
+                draft.reason = EntryCode(code)
+            }
+            var writer = try LogWriter(
+                transaction, contacts: [], keyring: state.keyring, source: state.instance, random: random)
+            try writer.add(draft)
+            try writer.finish(transaction)
+            return result
+        }
+        do { return try outcome.get() } catch { throw VaultError.denied(error) }
+    }
+}
+
+extension AuthorizationDetails {
+    /// What a token may be used for, and how often for each; `nil` for a token without a budget.
+    fileprivate var budget: (contacts: [ContactID], uses: Int64)? {
+        switch self {
+        case .contactAccess(let access): (access.contacts, access.maximumUses)
+        case .numberMatch(let match): ([.nobody], match.maximumUses)
+        case .contactIntake, .contactManagement, .accessLog, .keyManagement: nil
+        }
+    }
+}
