@@ -118,8 +118,7 @@ let package = Package(
             name: "VaultService",
             dependencies: [
                 "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-                "PurposePolicy",
-                "StrictEncoding", "VaultAPI", "VaultCrypto",
+                "EnvelopeEncryption", "PurposePolicy", "StrictEncoding", "VaultAPI", "VaultCrypto",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -139,6 +138,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict
         ),
@@ -237,7 +237,7 @@ let package = Package(
             name: "ServiceTests",
             dependencies: [
                 "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-                "PurposePolicy",
+                "EnvelopeEncryption", "PurposePolicy",
                 "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto", "VaultService",
                 "VaultTesting",
                 "contact-vault",

@@ -41,6 +41,7 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case clientAdd = "client.add"
     case clientRotate = "client.rotate"
     case clientSuspend = "client.suspend"
+    case agencyEntrust = "agency.entrust"
     case tokenIssue = "token.issue"
     case tokenDeny = "token.deny"
     case tokenRevoke = "token.revoke"
@@ -50,6 +51,7 @@ public enum EntryKind: String, CaseIterable, Sendable {
 
     // Keys and policy.
     case keyCreate = "key.create"
+    case keyRead = "key.read"
     case keyRotate = "key.rotate"
     case keyRewrap = "key.rewrap"
     case keyRetire = "key.retire"
@@ -268,6 +270,10 @@ public struct LogEntry: Sendable, Equatable {
     public var agency: Reference?
     /// `jkt`: RFC 7638 thumbprint of the key that proved possession.
     public var keyThumbprint: EntryDigest?
+    /// `x5t`: SHA-256 of the certificate that proved possession, where it was not a key.
+    public var certificateThumbprint: EntryDigest?
+    /// `iss`: name of the trusted issuer that signed the token; absent for the vault's own.
+    public var trustedIssuer: Reference?
     /// `jti`: SHA-256 of the token's identifier.
     public var tokenDigest: EntryDigest?
     /// `purpose`: why the contact was to be reached.
@@ -292,7 +298,7 @@ public struct LogEntry: Sendable, Equatable {
     public var use: UInt64?
     /// `max`: uses that the token has.
     public var maximumUses: UInt64?
-    /// `kek`: version of the key-encryption key.
+    /// `kek`: version of the key-encryption key; in an entry about keys, of the key that `basis` names.
     public var keyVersion: UInt32?
     /// `gen`: generation of the sealed record.
     public var generation: UInt64?
@@ -351,6 +357,7 @@ extension LogEntry {
         members.write("form", form?.rawValue)
         try members.write("gen", generation)
         members.write("id", ascii: id.ascii)
+        members.write("iss", trustedIssuer?.text)
         members.write("jkt", keyThumbprint?.text)
         members.write("jti", tokenDigest?.text)
         try members.write("kek", keyVersion.map(UInt64.init))
@@ -367,6 +374,7 @@ extension LogEntry {
         try members.write("use", use)
         try members.write("v", UInt64(Self.version))
         members.write("why", reason?.text)
+        members.write("x5t", certificateThumbprint?.text)
         let bytes = members.finish()
         guard bytes.count <= Limits.logEntryBytes else { throw .entryTooLarge }
         return bytes
@@ -479,6 +487,7 @@ private struct MemberReader {
         case "form": draft.form = try Self.text(value) { ReleaseForm(rawValue: $0) }
         case "gen": draft.generation = try Self.number(value)
         case "id": id = try Self.text(value) { EntryID($0) }
+        case "iss": draft.trustedIssuer = try Self.text(value) { Reference($0) }
         case "jkt": draft.keyThumbprint = try Self.text(value) { EntryDigest($0) }
         case "jti": draft.tokenDigest = try Self.text(value) { EntryDigest($0) }
         case "kek": draft.keyVersion = try Self.number(value)
@@ -495,6 +504,7 @@ private struct MemberReader {
         case "use": draft.use = try Self.number(value)
         case "v": version = try Self.number(value)
         case "why": draft.reason = try Self.text(value) { EntryCode($0) }
+        case "x5t": draft.certificateThumbprint = try Self.text(value) { EntryDigest($0) }
         default: throw .entryUnknownMember
         }
     }

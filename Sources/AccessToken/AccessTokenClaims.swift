@@ -22,8 +22,8 @@ public struct AccessTokenClaims: Equatable, Sendable {
     public let identifier: String
     /// `pol`: version of the policy that the token was granted under.
     public let policyVersion: String
-    /// `cnf.jkt`: RFC 7638 thumbprint of the key whose proofs may use this token.
-    public let confirmation: String
+    /// `cnf`: what its user must hold.
+    public let confirmation: TokenConfirmation
     /// What the token is for.
     public let details: AuthorizationDetails
 
@@ -40,12 +40,12 @@ public struct AccessTokenClaims: Equatable, Sendable {
     ///   the details allow.
     public init(
         issuer: String, client: Reference, audience: String, issuedAt: Timestamp, notBefore: Timestamp,
-        expires: Timestamp, identifier: String, policyVersion: String, confirmation: String,
+        expires: Timestamp, identifier: String, policyVersion: String, confirmation: TokenConfirmation,
         details: AuthorizationDetails
     ) throws(TokenFault) {
         guard identifier.utf8.count == 22, Base64URL.decode(identifier) != nil,
             (1...64).contains(policyVersion.utf8.count), policyVersion.utf8.allSatisfy(Self.isVersionByte),
-            confirmation.isThumbprint
+            confirmation.thumbprint.isThumbprint
         else { throw .malformedMember }
         for time in [issuedAt, notBefore, expires] {
             guard time.milliseconds % 1000 == 0, Self.seconds.contains(time.seconds) else { throw .lifetime }
@@ -75,8 +75,6 @@ public struct AccessTokenClaims: Equatable, Sendable {
         }
         let client = try claims.parsed("client_id") { Reference($0) }
         guard try claims.string("sub").isExactly(client.text) else { throw .subject }
-        let confirmation = try ClosedObject(
-            try claims.value("cnf"), members: ["jkt"], faults: TokenFault.self)
         let list = try claims.value("authorization_details")
         let details: AuthorizationDetails
         do {
@@ -93,7 +91,7 @@ public struct AccessTokenClaims: Equatable, Sendable {
             expires: Timestamp(seconds: try claims.integer("exp", in: Self.seconds)),
             identifier: try claims.string("jti"),
             policyVersion: try claims.string("pol"),
-            confirmation: try confirmation.string("jkt"),
+            confirmation: try TokenConfirmation(reading: try claims.value("cnf")),
             details: details)
     }
 
@@ -112,7 +110,7 @@ public struct AccessTokenClaims: Equatable, Sendable {
                 ("aud", .string(audience)), ("iat", .integer(issuedAt.seconds)),
                 ("nbf", .integer(notBefore.seconds)), ("exp", .integer(expires.seconds)),
                 ("jti", .string(identifier)), ("pol", .string(policyVersion)),
-                ("cnf", .object(JSONObject([("jkt", .string(confirmation))]))),
+                ("cnf", confirmation.json),
                 ("authorization_details", details.json),
             ]))
     }

@@ -5,6 +5,19 @@
 public import ContactModel
 import StrictEncoding
 
+/// The name under which a DPoP proof is found if it comes again.
+public struct SingleUseProof: Equatable, Sendable {
+    /// SHA-256 of `jkt ‖ 0 ‖ jti`, 32 bytes.
+    public let identifier: [UInt8]
+    /// When the identifier may be forgotten.
+    public let expires: Timestamp
+
+    package init(identifier: [UInt8], expires: Timestamp) {
+        self.identifier = identifier
+        self.expires = expires
+    }
+}
+
 /// A request whose token and proof are good. Only ``AccessVerifier`` makes one.
 ///
 /// What may change while a token lives is still open: replay, revocation, uses, the client's state, the
@@ -12,15 +25,13 @@ import StrictEncoding
 public struct VerifiedAccess: Sendable {
     /// The token.
     public let token: VerifiedToken
-    /// SHA-256 of `jkt ‖ 0 ‖ jti` of the proof: spent once, in the transaction that records the access.
-    public let proofIdentifier: [UInt8]
-    /// When ``proofIdentifier`` may be forgotten.
-    public let proofExpires: Timestamp
+    /// What is spent once, in the transaction that records the access; `nil` for a token that is bound to the connection's
+    /// certificate: TLS lets nobody repeat a request there, and what the holder repeats spends a use again.
+    public let proof: SingleUseProof?
 
-    package init(token: VerifiedToken, proofIdentifier: [UInt8], proofExpires: Timestamp) {
+    package init(token: VerifiedToken, proof: SingleUseProof?) {
         self.token = token
-        self.proofIdentifier = proofIdentifier
-        self.proofExpires = proofExpires
+        self.proof = proof
     }
 
     /// The client.
@@ -40,38 +51,62 @@ public struct AccessVerifier: Sendable {
         self.proofs = proofs
     }
 
-    /// Verifies a request: exactly one `Authorization` field of scheme `DPoP`, the token, exactly one `DPoP`
-    /// field, the proof.
+    /// Verifies a request: exactly one `Authorization` field and the token; then, for scheme `DPoP`, exactly one
+    /// `DPoP` field and the proof, or for scheme `Bearer`, the certificate that the token is bound to.
     /// - Parameters:
     ///   - authorization: every value of the `Authorization` header field.
     ///   - dpop: every value of the `DPoP` header field.
     ///   - method: the request's method.
     ///   - path: the request's path as it came, without query.
+    ///   - certificate: what the client showed on this connection, verified; `nil` if nothing.
     ///   - now: the present.
     /// - Throws: ``TokenError``, one case per answer.
     public func verify(
-        authorization: [String], dpop: [String], method: String, path: String, now: Timestamp
+        authorization: [String], dpop: [String], method: String, path: String,
+        certificate: ClientCertificate? = nil, now: Timestamp
     ) throws(TokenError) -> VerifiedAccess {
         guard let value = authorization.first else { throw .noCredentials }
         guard authorization.count == 1 else { throw .invalidRequest(.several) }
-        let token = try tokens.verify(try Self.token(of: value), now: now)
-        let proof = try proofs.verify(
-            headerValues: dpop, method: method, path: path, binding: .token(token), now: now)
-        return VerifiedAccess(
-            token: token, proofIdentifier: proof.replayKey, proofExpires: proof.replayKeyExpires)
+        let (scheme, compact) = try Self.credentials(of: value)
+        switch scheme {
+        case .dpop:
+            let token = try tokens.verify(compact, now: now)
+            guard case .proofKey = token.claims.confirmation else { throw .invalidToken(.keyBinding) }
+            let proof = try proofs.verify(
+                headerValues: dpop, method: method, path: path, binding: .token(token), now: now)
+            return VerifiedAccess(
+                token: token,
+                proof: SingleUseProof(identifier: proof.replayKey, expires: proof.replayKeyExpires))
+        case .bearer:
+            // Without a certificate there is nothing that a token sent like this could be bound to: a token for DPoP is no
+            // credential here, or its binding would be undone (RFC 9449 §7.2).
+            guard let certificate else { throw .noCredentials }
+            guard dpop.isEmpty else { throw .invalidRequest(.several) }
+            let token = try tokens.verify(compact, now: now)
+            guard case .certificate(let bound) = token.claims.confirmation,
+                certificate.thumbprint.isExactly(bound)
+            else { throw .invalidToken(.keyBinding) }
+            return VerifiedAccess(token: token, proof: nil)
+        }
     }
 
-    /// The token of an `Authorization` value (RFC 9110 §11.4). A bound token sent as `Bearer` is no
-    /// credential here: accepting it would undo the binding (RFC 9449 §7.2).
-    private static func token(of value: String) throws(TokenError) -> [UInt8] {
+    private enum Scheme { case dpop, bearer }
+
+    /// Scheme and token of an `Authorization` value (RFC 9110 §11.4).
+    private static func credentials(of value: String) throws(TokenError) -> (Scheme, [UInt8]) {
         let bytes = value.utf8
         guard bytes.count <= Limits.tokenBytes + 64 else { throw .invalidToken(.tooLarge) }
         let space = UInt8(ascii: " ")
-        let scheme = bytes.prefix { $0 != space }
-        guard scheme.map({ $0 | 0x20 }) == Array("dpop".utf8) else { throw .noCredentials }
-        let token = Array(bytes.dropFirst(scheme.count).drop { $0 == space })
+        let name = bytes.prefix { $0 != space }
+        let scheme: Scheme
+        switch String(decoding: name.map { $0 | 0x20 }, as: UTF8.self) {
+        case "dpop": scheme = .dpop
+        case "bearer": scheme = .bearer
+        default: throw .noCredentials
+        }
+        let token = Array(bytes.dropFirst(name.count).drop { $0 == space })
         guard !token.isEmpty else { throw .invalidToken(.absent) }
-        return token
+        return (scheme, token)
     }
 }
 

@@ -70,14 +70,17 @@ public struct ClientAssertion: Sendable {
         client: RegisteredClient, issuer: String, now: Timestamp
     ) throws(TokenFault) -> VerifiedAssertion {
         guard unverifiedClient == client.id else { throw .subject }
+        let keys = client.keys(at: now)
         let key: PublicJWK
         if let keyID = jws.keyID {
-            guard let named = client.key(thumbprint: keyID) else { throw .keyUnknown }
+            guard let named = keys.first(where: { $0.thumbprint.isExactly(keyID) }) else {
+                throw .keyUnknown
+            }
             key = named
         } else {
             // Trying every key would let a caller have several signatures verified for one request.
-            guard client.keys.count == 1 else { throw .keyUnknown }
-            key = client.keys[0]
+            guard keys.count == 1 else { throw .keyUnknown }
+            key = keys[0]
         }
         guard jws.algorithm == key.algorithm else { throw .algorithm }
         guard jws.isSigned(by: key.key) else { throw .signature }

@@ -96,7 +96,7 @@ public final class DPoPVerifier: Sendable {
             guard headerValues.count == 1 else { throw .several }
             guard value.utf8.count <= Limits.tokenBytes else { throw .tooLarge }
             proof = try check(
-                Array(value.utf8), method: method, path: path, binding: Binding(binding), now: now)
+                Array(value.utf8), method: method, path: path, binding: Binding(binding, now: now), now: now)
         } catch {
             throw error == .keyBinding ? .invalidToken(error) : .invalidDPoPProof(error)
         }
@@ -119,11 +119,11 @@ public final class DPoPVerifier: Sendable {
         case client([PublicJWK])
         case token(hash: [UInt8], thumbprint: String)
 
-        init(_ binding: ProofBinding) {
+        init(_ binding: ProofBinding, now: Timestamp) {
             switch binding {
-            case .client(let client): self = .client(client.keys)
+            case .client(let client): self = .client(client.keys(at: now))
             case .token(let token):
-                self = .token(hash: token.tokenHash, thumbprint: token.claims.confirmation)
+                self = .token(hash: token.tokenHash, thumbprint: token.claims.confirmation.thumbprint)
             }
         }
     }

@@ -13,21 +13,27 @@ public struct RegisteredClient: Sendable {
     /// What it may ask tokens for.
     public let roles: Set<Role>
     /// Its public keys; several while it rotates them.
-    public let keys: [PublicJWK]
+    public package(set) var keys: [PublicJWK]
+    /// When a key ends, by thumbprint: the first moment at which it is no longer good. A key that is not here has no end.
+    public package(set) var keyEnds: [String: Timestamp]
     /// Portfolios it is bounded to; empty for all.
     public let portfolios: Set<Reference>
     /// Purposes it is bounded to; empty for all that its roles allow.
     public let purposes: Set<Purpose>
     /// Whether it is suspended: nothing is issued to it, and what was issued is no longer good.
-    public let isSuspended: Bool
+    public package(set) var isSuspended: Bool
     /// The key that sealed fields are encrypted to, if it has one.
-    public let encryptionKey: EncryptionJWK?
+    public package(set) var encryptionKey: EncryptionJWK?
+    /// The DNS name in its TLS certificate, lower case, by which tokens may be bound to that certificate; `nil` if it
+    /// proves possession by DPoP alone.
+    public package(set) var certificateName: String?
 
     /// A client.
     public init(
         id: Reference, agency: Reference, kind: ClientKind, roles: Set<Role>, keys: [PublicJWK],
         portfolios: Set<Reference> = [], purposes: Set<Purpose> = [], isSuspended: Bool = false,
-        encryptionKey: EncryptionJWK? = nil
+        encryptionKey: EncryptionJWK? = nil, keyEnds: [String: Timestamp] = [:],
+        certificateName: String? = nil
     ) {
         self.id = id
         self.agency = agency
@@ -38,10 +44,30 @@ public struct RegisteredClient: Sendable {
         self.purposes = purposes
         self.isSuspended = isSuspended
         self.encryptionKey = encryptionKey
+        self.keyEnds = keyEnds
+        self.certificateName = certificateName.map { $0.lowercased() }
     }
 
-    /// The registered key of this RFC 7638 thumbprint.
+    /// The registered key of this RFC 7638 thumbprint, whether or not it has ended.
     public func key(thumbprint: String) -> PublicJWK? { keys.first { $0.thumbprint.isExactly(thumbprint) } }
+
+    /// The keys that are good at a moment.
+    public func keys(at now: Timestamp) -> [PublicJWK] {
+        keys.filter { key in keyEnds[key.thumbprint].map { now < $0 } ?? true }
+    }
+
+    /// Whether a token that is bound like this is still this client's at a moment: its key may have ended since.
+    public func holds(_ confirmation: TokenConfirmation, at now: Timestamp) -> Bool {
+        switch confirmation {
+        case .proofKey(let thumbprint): keys(at: now).contains { $0.thumbprint.isExactly(thumbprint) }
+        case .certificate: certificateName != nil
+        }
+    }
+
+    /// Whether a token may be bound to this certificate.
+    public func isNamed(by certificate: ClientCertificate) -> Bool {
+        certificateName.map { certificate.names.contains($0) } ?? false
+    }
 
     /// Whether the registration covers these details: the role for the type, and the client's own bounds.
     ///

@@ -39,7 +39,7 @@ public struct TokenIssuer: Sendable {
     /// - Parameters:
     ///   - client: who gets it.
     ///   - details: what it is for.
-    ///   - confirmation: thumbprint of the client's DPoP key; the caller has verified a proof by it.
+    ///   - confirmation: the client's key or certificate; the caller has verified that the client holds it.
     ///   - policyVersion: the policy that granted it.
     ///   - seconds: its life, from 1 to the details' ``AuthorizationDetails/maximumSeconds``.
     ///   - now: the moment of issue; fractions of a second are dropped.
@@ -48,7 +48,8 @@ public struct TokenIssuer: Sendable {
     ///   ``TokenError/invalidAuthorizationDetails(_:)`` if the token would be longer than verifiers accept,
     ///   ``TokenError/unavailable`` if the library fails.
     public func issue(
-        to client: Reference, details: AuthorizationDetails, confirmation: String, policyVersion: String,
+        to client: Reference, details: AuthorizationDetails, confirmation: TokenConfirmation,
+        policyVersion: String,
         seconds: Int64, now: Timestamp, random: any RandomSource
     ) throws(TokenError) -> IssuedToken {
         guard (1...details.maximumSeconds).contains(seconds) else { throw .invalidRequest(.lifetime) }

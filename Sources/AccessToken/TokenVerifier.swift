@@ -1,6 +1,7 @@
 // Verifying access tokens, with a bounded memory of those that verified.
 
 public import ContactModel
+import StrictEncoding
 import Synchronization
 public import VaultCrypto
 
@@ -14,13 +15,18 @@ public struct VerifiedToken: Equatable, Sendable {
     public let tokenHash: [UInt8]
     /// SHA-256 of `jti`: the token's name in the log, the use count and the revocation list.
     public let identifierHash: [UInt8]
-    /// `kid`: RFC 7638 thumbprint of the key that signed it.
+    /// RFC 7638 thumbprint of the key that signed it.
     public let keyID: String
+    /// The name of the trusted issuer that signed it; `nil` for the vault itself.
+    public let trustedIssuer: Reference?
 
-    package init(claims: AccessTokenClaims, tokenHash: [UInt8], keyID: String) {
+    package init(
+        claims: AccessTokenClaims, tokenHash: [UInt8], keyID: String, trustedIssuer: Reference? = nil
+    ) {
         self.claims = claims
         self.tokenHash = tokenHash
         self.keyID = keyID
+        self.trustedIssuer = trustedIssuer
         identifierHash = SHA256.hash(Array(claims.identifier.utf8))
     }
 }
@@ -38,6 +44,7 @@ public final class TokenVerifier: Sendable {
     private let issuer: String
     private let audience: String
     private let keys: [String: VerificationKey]
+    private let trusted: [String: TrustedIssuer]
     private let verdicts: Mutex<VerdictCache>
 
     /// A verifier.
@@ -45,13 +52,19 @@ public final class TokenVerifier: Sendable {
     ///   - issuer: the only `iss` accepted.
     ///   - audience: the only `aud` accepted.
     ///   - keys: the issuer's keys, active and not yet expired, looked up by thumbprint.
+    ///   - trusted: other issuers whose tokens are accepted for the same audience.
     ///   - cacheLimit: tokens remembered; 0 for none.
     public init(
-        issuer: String, audience: String, keys: [VerificationKey], cacheLimit: Int = Limits.cachedTokens
+        issuer: String, audience: String, keys: [VerificationKey], trusted: [TrustedIssuer] = [],
+        cacheLimit: Int = Limits.cachedTokens
     ) {
         self.issuer = issuer
         self.audience = audience
         self.keys = Dictionary(keys.map { ($0.thumbprint, $0) }) { first, _ in first }
+        self.trusted = Dictionary(trusted.filter { $0.issuer != issuer }.map { ($0.issuer, $0) }) {
+            first, _ in
+            first
+        }
         verdicts = Mutex(VerdictCache(limit: cacheLimit))
     }
 
@@ -66,12 +79,11 @@ public final class TokenVerifier: Sendable {
             // Before hashing, so that a megabyte of token costs nothing.
             guard token.count <= Limits.tokenBytes else { throw .tooLarge }
             let hash = SHA256.hash(token)
-            if let verified = verdicts.withLock({ $0[hash] }) {
+            if let verified = verdicts.withLock({ $0[hash] }), stillStands(verified) {
                 try verified.claims.checkTimes(now: now)
                 return verified
             }
-            let (claims, keyID) = try claims(of: token)
-            let verified = VerifiedToken(claims: claims, tokenHash: hash, keyID: keyID)
+            let verified = try verify(token, hash: hash)
             try verified.claims.checkTimes(now: now)
             verdicts.withLock { $0.insert(verified) }
             return verified
@@ -83,15 +95,36 @@ public final class TokenVerifier: Sendable {
     /// Tokens remembered at present.
     var cachedTokens: Int { verdicts.withLock { $0.count } }
 
-    private func claims(
-        of token: [UInt8]
-    ) throws(TokenFault) -> (claims: AccessTokenClaims, keyID: String) {
+    /// A trusted issuer may take a key out of its set; its tokens that were verified before must not outlive it.
+    private func stillStands(_ verified: VerifiedToken) -> Bool {
+        guard verified.trustedIssuer != nil else { return true }
+        return trusted[verified.claims.issuer]?.keys.holds(thumbprint: verified.keyID) ?? false
+    }
+
+    private func verify(_ token: [UInt8], hash: [UInt8]) throws(TokenFault) -> VerifiedToken {
         let jws = try CompactJWS(parsing: token, required: [.type, .keyID])
         guard jws.type?.isExactly(Self.type) == true else { throw .type }
-        guard let keyID = jws.keyID, let key = keys[keyID] else { throw .keyUnknown }
+        // Whose token it claims to be selects whose keys may verify it; the claims are then read as that issuer's.
+        if !trusted.isEmpty, let issuer = jws.claimedIssuer.flatMap({ trusted[$0] }) {
+            return try issuer.verify(jws, hash: hash, audience: audience)
+        }
+        // Byte for byte: a dictionary of strings would also find a `kid` that is canonically equivalent to the key's.
+        guard let keyID = jws.keyID, let key = keys[keyID], keyID.isExactly(key.thumbprint) else {
+            throw .keyUnknown
+        }
         guard jws.algorithm == key.algorithm else { throw .algorithm }
         guard jws.isSigned(by: key) else { throw .signature }
-        return (try AccessTokenClaims(reading: jws, issuer: issuer, audience: audience), keyID)
+        return VerifiedToken(
+            claims: try AccessTokenClaims(reading: jws, issuer: issuer, audience: audience), tokenHash: hash,
+            keyID: key.thumbprint)
+    }
+}
+
+extension CompactJWS {
+    /// `iss` as the unverified payload has it. Untrusted text, fit for an exact look-up only.
+    fileprivate var claimedIssuer: String? {
+        (try? JSONValue.parse(payload, maximumDepth: TrustedIssuer.claimsDepth))?.objectValue?["iss"]?
+            .stringValue
     }
 }
 

@@ -57,8 +57,11 @@ public enum DenialCode: String, CaseIterable, Error, Sendable {
     case assertionReplayed = "assertion_replayed"
     case insufficientScope = "insufficient_scope"
     case tokenSpent = "token_spent"
+    case tokenLifeTooLong = "token_life_too_long"
     case tokenRevoked = "token_revoked"
     case tokenExpired = "token_expired"
     case clientSuspended = "client_suspended"
     case clientUnknown = "client_unknown"
+    case keyNotRegistered = "key_not_registered"
+    case agencyNotEntrusted = "agency_not_entrusted"
 }

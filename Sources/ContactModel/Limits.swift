@@ -44,6 +44,16 @@ public enum Limits {
     public static let proofSeconds: Int64 = 300
     /// Length of a DPoP nonce bucket, seconds; the current and the previous are accepted.
     public static let nonceSeconds: Int64 = 300
+    /// A `jti` of a trusted issuer. It is hashed; other servers write long ones.
+    public static let trustedTokenIdentifierBytes = 256
+    /// A trusted issuer's key set: dozens of keys with certificates.
+    public static let keySetBytes = 256 * 1024
+    /// Least time between two fetches of a trusted issuer's key set, seconds.
+    public static let keySetSeconds: Int64 = 60
+    /// How long a client may keep our key set, seconds; a new signing key is published this long before it signs.
+    public static let keySetMaxAgeSeconds: Int64 = 300
+    /// How long before a client's key ends it is warned about, seconds: two weeks.
+    public static let keyEndWarningSeconds: Int64 = 14 * 86_400
     /// Verified tokens that are kept in memory: 20,000 × about 2 KiB.
     public static let cachedTokens = 20_000
 

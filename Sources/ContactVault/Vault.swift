@@ -25,10 +25,9 @@ public final class Vault: Sendable {
     let random: any RandomSource
     /// The clock of token checks; what is decided and written goes by the store's.
     let clock: @Sendable () -> Timestamp
-    let tokenIssuer: TokenIssuer
-    let proofVerifier: DPoPVerifier
-    let tokenVerifier: TokenVerifier
-    let accessVerifier: AccessVerifier
+    /// Where the keyring is kept; `nil` if it cannot be changed here.
+    let keyringStorage: KeyringStorage?
+    let trustedIssuers: [TrustedIssuer]
     let checkpoints: CheckpointPublisher
     let unauthenticated = UnauthenticatedCount()
     private let recorder: AccessRecorder
@@ -90,12 +89,14 @@ public final class Vault: Sendable {
     /// Opens a vault for serving: runs the self-tests, checks that keys and store belong together, appends a start
     /// entry and signs a checkpoint.
     /// - Parameters:
+    ///   - storage: where the keyring is kept; without it, keys cannot be changed through this vault.
     ///   - instance: the name under which this process writes entries.
+    ///   - trustedIssuers: other authorization servers whose tokens are accepted; none by default.
     ///   - clock: the clock of token checks.
     /// - Throws: ``StoreError/missing`` if the store holds no vault, ``VaultError`` otherwise.
     public static func open(
-        store: any VaultStore, keyring: Keyring, instance: Reference,
-        random: any RandomSource = SystemRandom(),
+        store: any VaultStore, keyring: Keyring, storage: KeyringStorage? = nil, instance: Reference,
+        trustedIssuers: [TrustedIssuer] = [], random: any RandomSource = SystemRandom(),
         clock: @escaping @Sendable () -> Timestamp = Vault.systemClock
     ) async throws -> Vault {
         try CryptoSelfTest.run()
@@ -110,15 +111,23 @@ public final class Vault: Sendable {
             throw VaultError.inconsistent("keyring_of_another_vault")
         }
         let vault = try Vault(
-            store: store, keyring: keyring, identity: identity, last: last,
+            store: store, keyring: keyring, storage: storage, trusted: trustedIssuers, identity: identity,
+            last: last,
             policy: PolicyInForce(text: policy.text, file: "policy", calendars: policy.calendars),
             instance: instance, random: random, clock: clock)
         // The keyring's epoch only rises: a lower one is an old copy, with keys that were taken away since.
-        try await vault.storing { transaction in
-            guard keyring.epoch >= (try transaction.keyringEpoch()) else {
-                throw VaultError.inconsistent("keyring_older_than_the_log")
-            }
+        let known = try await vault.storing { transaction in
+            let known = try transaction.keyringEpoch()
+            guard keyring.epoch >= known else { throw VaultError.inconsistent("keyring_older_than_the_log") }
             try transaction.putKeyringEpoch(keyring.epoch)
+            return known
+        }
+        if known > 0, keyring.epoch > known {
+            // Changed by a process that was killed between the keyring's file and the entry about it.
+            var found = EntryDraft(.keyRotate, .permit)
+            found.basis = "found.changed"
+            found.generation = keyring.epoch
+            try await vault.record(found)
         }
         var started = EntryDraft(.serviceStart, .permit)
         started.generation = keyring.epoch
@@ -131,7 +140,8 @@ public final class Vault: Sendable {
     public static let systemClock: @Sendable () -> Timestamp = { Timestamp(Date()) }
 
     private init(
-        store: any VaultStore, keyring: Keyring, identity: VaultIdentity, last: StoredCheckpoint?,
+        store: any VaultStore, keyring: Keyring, storage: KeyringStorage?, trusted: [TrustedIssuer],
+        identity: VaultIdentity, last: StoredCheckpoint?,
         policy: PolicyInForce, instance: Reference, random: any RandomSource,
         clock: @escaping @Sendable () -> Timestamp
     ) throws {
@@ -140,13 +150,12 @@ public final class Vault: Sendable {
         self.store = store
         self.random = random
         self.clock = clock
-        state = VaultState(instance: instance, keyring: keyring, policy: policy)
-        let audience = identity.issuer + "/v1"
-        tokenIssuer = TokenIssuer(issuer: identity.issuer, audience: audience, key: keyring.tokenSigningKey)
-        proofVerifier = DPoPVerifier(origin: origin, nonces: DPoPNonceAuthority(key: keyring.dpopNonceKey))
-        tokenVerifier = TokenVerifier(
-            issuer: identity.issuer, audience: audience, keys: keyring.tokenVerificationKeys)
-        accessVerifier = AccessVerifier(tokens: tokenVerifier, proofs: proofVerifier)
+        keyringStorage = storage
+        trustedIssuers = trusted
+        state = VaultState(
+            instance: instance,
+            keys: LoadedKeys(keyring, issuer: identity.issuer, origin: origin, trusted: trusted),
+            policy: policy)
         recorder = AccessRecorder(store: store, state: state, random: random)
         checkpoints = try CheckpointPublisher(
             origin: identity.logOrigin, key: keyring.logSigningKey, last: last)
@@ -184,17 +193,33 @@ public final class Vault: Sendable {
     ///   - proof: every value of the `DPoP` field.
     ///   - method: the request's method.
     ///   - path: the request's path, without query.
+    ///   - certificate: what the client showed on this connection, verified; `nil` if nothing.
     /// - Throws: ``VaultError/token(_:)``. The refusal is counted for the log.
     public func verify(
-        authorization: [String], proof: [String], method: String, path: String
-    ) throws(VaultError) -> VerifiedAccess {
-        do {
-            return try accessVerifier.verify(
-                authorization: authorization, dpop: proof, method: method, path: path, now: clock())
-        } catch {
-            unauthenticated.count(error)
-            throw .token(error)
+        authorization: [String], proof: [String], method: String, path: String,
+        certificate: ClientCertificate? = nil
+    ) async throws(VaultError) -> VerifiedAccess {
+        func verified() throws(TokenError) -> VerifiedAccess {
+            try state.keys.accessVerifier.verify(
+                authorization: authorization, dpop: proof, method: method, path: path,
+                certificate: certificate, now: clock())
         }
+        var refusal: TokenError
+        do throws(TokenError) { return try verified() } catch { refusal = error }
+        // A trusted issuer may have a new key.
+        if refusal == .invalidToken(.keyUnknown), await refreshTrustedKeys() {
+            do throws(TokenError) { return try verified() } catch { refusal = error }
+        }
+        unauthenticated.count(refusal)
+        throw .token(refusal)
+    }
+
+    /// Fetches the key sets of trusted issuers, each at most once a minute.
+    /// - Returns: whether there is a new key.
+    private func refreshTrustedKeys() async -> Bool {
+        var isNew = false
+        for issuer in trustedIssuers where await issuer.keys.refresh(now: clock()) { isNew = true }
+        return isNew
     }
 
     /// Releases a contact's fields to one action, as the token, the policy and the contact's standing allow.
@@ -283,7 +308,7 @@ public final class Vault: Sendable {
     /// Version of the policy in force.
     public var policyVersion: String { state.policy.reference.text }
     /// The audience of every token.
-    public var audience: String { tokenIssuer.audience }
+    public var audience: String { state.keys.tokenIssuer.audience }
 
     /// Appends one entry in a transaction of its own.
     @discardableResult

@@ -29,6 +29,10 @@ public enum VaultError: Error, Sendable {
     case logUnavailable(String)
     /// The system's clock is behind the log's last entry; set it right.
     case clockWentBack
+    /// The request does not fit what there is; the payload says how.
+    case conflict(String)
+    /// A step that has to wait until this moment.
+    case tooEarly(Timestamp)
     /// A record did not open. The payload is the code that the log entry carries.
     case recordUnreadable(String)
     /// A stored value does not parse. The payload names the table.
@@ -43,8 +47,9 @@ extension DenialCode {
     /// Whether it is said of the token, the proof or the client, and so of every contact that the request names.
     var concernsWholeRequest: Bool {
         switch self {
-        case .proofReplayed, .tokenExpired, .tokenRevoked, .clientUnknown, .clientSuspended,
-            .insufficientScope:
+        case .proofReplayed, .tokenExpired, .tokenRevoked, .tokenLifeTooLong, .clientUnknown,
+            .clientSuspended,
+            .keyNotRegistered, .agencyNotEntrusted, .insufficientScope:
             true
         default: false
         }

@@ -148,6 +148,11 @@ public struct Keyring: Sendable {
         }
     }
 
+    /// The public key of a signing key version in whatever state, `nil` for a symmetric or a destroyed one.
+    public func verificationKey(_ reference: KeyReference) -> VerificationKey? {
+        entries.first { $0.reference == reference }?.signing?.verificationKey
+    }
+
     /// The secret of a key-encryption key, if state and floor permit the use.
     /// - Throws: ``EnvelopeError/keyNotUsable`` or ``EnvelopeError/keyBelowFloor``.
     func usableSecret(of kek: KeyEncryptionKey, for use: KeyUse) throws(EnvelopeError) -> SharedSecret {

@@ -308,3 +308,26 @@ public struct KeyringFile: Sendable {
         }
     }
 }
+
+/// Where a vault keeps its keyring: the file, and the root key that opens it. What changes keys while a vault serves needs
+/// both.
+public struct KeyringStorage: Sendable {
+    private let file: KeyringFile
+    private let root: any RootKey
+    private let random: any RandomSource
+
+    /// A keyring file with its root key.
+    public init(file: KeyringFile, root: any RootKey, random: any RandomSource = SystemRandom()) {
+        self.file = file
+        self.root = root
+        self.random = random
+    }
+
+    /// Reads the keyring; as ``KeyringFile/load(root:)``.
+    public func load() throws(KeyringError) -> Keyring { try file.load(root: root) }
+
+    /// Replaces the keyring, atomically and durably; as ``KeyringFile/store(_:root:random:)``.
+    public func store(_ keyring: Keyring) throws(KeyringError) {
+        try file.store(keyring, root: root, random: random)
+    }
+}

@@ -163,6 +163,18 @@ enum SQLiteSchema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("4 agencies and keys") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE agencies (
+                        id TEXT PRIMARY KEY, entrusted_from INTEGER NOT NULL, entrusted_until INTEGER
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE TABLE key_changes (
+                        name TEXT NOT NULL, id INTEGER NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL,
+                        since INTEGER NOT NULL, PRIMARY KEY (name, id, version)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
         return migrator
     }()
 }

@@ -349,6 +349,60 @@ struct SQLiteTransaction: VaultTransaction {
             [client.id.text, client.revision.column, Data(client.registration)])
     }
 
+    func entrustments(of agencies: [Reference]) throws -> [Reference: Entrustment] {
+        let statement = try PreparedStatement(
+            database, "SELECT id, entrusted_from, entrusted_until FROM agencies WHERE id = ?")
+        var found: [Reference: Entrustment] = [:]
+        for agency in agencies where found[agency] == nil {
+            found[agency] = try statement.first(.text(agency.text)) { try Self.entrustment($0) }
+        }
+        return found
+    }
+
+    func entrustments() throws -> [Entrustment] {
+        try PreparedStatement(
+            database, "SELECT id, entrusted_from, entrusted_until FROM agencies ORDER BY id"
+        ).all { try Self.entrustment($0) }
+    }
+
+    private static func entrustment(_ row: RowReader) throws -> Entrustment {
+        guard let agency = Reference(row.text(0)),
+            let entrustment = Entrustment(
+                agency: agency, from: try row.time(1), until: try row.timeIfPresent(2))
+        else { throw StoreError.corrupt("agencies") }
+        return entrustment
+    }
+
+    func putEntrustment(_ entrustment: Entrustment) throws {
+        try execute(
+            """
+            INSERT INTO agencies VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE
+            SET entrusted_from = excluded.entrusted_from, entrusted_until = excluded.entrusted_until
+            """,
+            [entrustment.agency.text, entrustment.from.milliseconds, entrustment.until?.milliseconds])
+    }
+
+    func keyChanges() throws -> [StoredKeyChange] {
+        try rows("SELECT name, id, version, state, since FROM key_changes ORDER BY name, id, version", []) {
+            row in
+            StoredKeyChange(
+                name: row[0], id: try row.number(1), version: try row.number(2), state: row[3],
+                since: try row.time(4))
+        }
+    }
+
+    func putKeyChange(_ change: StoredKeyChange) throws {
+        try execute(
+            """
+            INSERT INTO key_changes VALUES (?, ?, ?, ?, ?) ON CONFLICT (name, id, version) DO UPDATE
+            SET state = excluded.state, since = excluded.since
+            """,
+            [
+                change.name, Int64(change.id), Int64(change.version), change.state,
+                change.since.milliseconds,
+            ])
+    }
+
     // MARK: Uses and replays
 
     func insertProofs(_ proofs: [ProofUse]) throws -> [Bool] {

@@ -4,15 +4,15 @@
 public struct TokenBody: Codable, Sendable {
     /// The token.
     public let accessToken: String
-    /// Always `DPoP`.
+    /// How the token is sent: `DPoP` with a proof, or `Bearer` over the connection whose certificate it is bound to.
     public let tokenType: String
     /// Its life in seconds.
     public let expiresIn: Int64
 
     /// A reply.
-    public init(accessToken: String, expiresIn: Int64) {
+    public init(accessToken: String, isBoundToCertificate: Bool, expiresIn: Int64) {
         self.accessToken = accessToken
-        tokenType = "DPoP"
+        tokenType = isBoundToCertificate ? "Bearer" : "DPoP"
         self.expiresIn = expiresIn
     }
 
@@ -76,9 +76,13 @@ public struct ServerMetadataBody: Codable, Sendable {
     public let dpopSigningAlgValuesSupported: [String]
     /// Types of authorization details (RFC 9396 §10).
     public let authorizationDetailsTypesSupported: [String]
+    /// Whether tokens may be bound to the connection's certificate (RFC 8705 §3.3).
+    public let tlsClientCertificateBoundAccessTokens: Bool
 
     /// The metadata of a vault.
-    public init(issuer: String, algorithms: [String], authorizationDetailsTypes: [String]) {
+    public init(
+        issuer: String, algorithms: [String], bindsCertificates: Bool, authorizationDetailsTypes: [String]
+    ) {
         self.issuer = issuer
         tokenEndpoint = issuer + "/oauth2/token"
         jwksURI = issuer + "/oauth2/jwks"
@@ -92,6 +96,7 @@ public struct ServerMetadataBody: Codable, Sendable {
         tokenEndpointAuthSigningAlgValuesSupported = algorithms
         dpopSigningAlgValuesSupported = algorithms
         authorizationDetailsTypesSupported = authorizationDetailsTypes
+        tlsClientCertificateBoundAccessTokens = bindsCertificates
     }
 
     enum CodingKeys: String, CodingKey {
@@ -108,5 +113,6 @@ public struct ServerMetadataBody: Codable, Sendable {
         case tokenEndpointAuthSigningAlgValuesSupported = "token_endpoint_auth_signing_alg_values_supported"
         case dpopSigningAlgValuesSupported = "dpop_signing_alg_values_supported"
         case authorizationDetailsTypesSupported = "authorization_details_types_supported"
+        case tlsClientCertificateBoundAccessTokens = "tls_client_certificate_bound_access_tokens"
     }
 }

@@ -15,13 +15,8 @@ package struct AlertWebhook: Sendable {
     /// - Throws: ``VaultClientError/endpointNotSecure``.
     package init(url: String) throws(VaultClientError) {
         // Checked here too: this is where bytes leave.
-        _ = try SecureEndpoint(Self.origin(of: url))
+        _ = try SecureEndpoint(SecureEndpoint.origin(of: url))
         self.url = url
-    }
-
-    private static func origin(of url: String) -> String {
-        let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-        return parts.prefix(3).joined(separator: "/")
     }
 
     /// Posts one alert as JSON.

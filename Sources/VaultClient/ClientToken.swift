@@ -9,11 +9,14 @@ public struct ClientToken: Sendable, CustomStringConvertible, CustomReflectable 
     public let compact: String
     /// When the client should stop using it, by the client's clock: counted from before the request, so never too late.
     public let expires: Timestamp
+    /// Whether it is bound to the certificate of the client's connections, and so needs no proofs.
+    public let isBoundToCertificate: Bool
 
     /// A token at hand.
-    public init(compact: String, expires: Timestamp) {
+    public init(compact: String, expires: Timestamp, isBoundToCertificate: Bool = false) {
         self.compact = compact
         self.expires = expires
+        self.isBoundToCertificate = isBoundToCertificate
     }
 
     /// When it ends.

@@ -15,6 +15,12 @@ struct SecureEndpoint {
         guard text.hasPrefix("https://") || Self.isLoopback(rest) else { throw .endpointNotSecure }
     }
 
+    /// Scheme, host and port of a URL.
+    static func origin(of url: String) -> String {
+        let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        return parts.prefix(3).joined(separator: "/")
+    }
+
     /// Whether `host[:port]` is this machine. By its bytes, not by its beginning: `127.example` is anybody's name.
     private static func isLoopback(_ authority: Substring) -> Bool {
         if authority.hasPrefix("[") {

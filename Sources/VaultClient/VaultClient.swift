@@ -29,6 +29,8 @@ public final class VaultClient: Sendable {
     private let key: PrivateJWK
     private let clock: @Sendable () -> Timestamp
     private let http: HTTPClient
+    /// Whether tokens are bound to the connection's certificate instead of to the key.
+    private let showsCertificate: Bool
     private let lastNonce = Mutex<String?>(nil)
 
     /// A reply that is no stream. The largest, a page of the log, is bounded by its reader.
@@ -46,12 +48,13 @@ public final class VaultClient: Sendable {
     ///   - endpoint: where to connect if that differs, such as `http://127.0.0.1:8470`; `nil` for the issuer.
     ///   - client: the client's id.
     ///   - key: its private key; the public half is registered.
+    ///   - tls: whom to believe and what certificate to show; `nil` for the system's authorities and none.
     ///   - clock: the client's clock, within 10 s of the vault's.
-    /// - Throws: ``VaultClientError/issuerNotAnOrigin``; ``VaultClientError/endpointNotSecure`` for plain HTTP to
+    /// - Throws: ``VaultClientError/certificateUnreadable``; ``VaultClientError/issuerNotAnOrigin``; ``VaultClientError/endpointNotSecure`` for plain HTTP to
     ///   another machine, which would show tokens and numbers to the network.
     public init(
         issuer: String, endpoint: String? = nil, client: Reference, key: PrivateJWK,
-        clock: @escaping @Sendable () -> Timestamp = VaultClient.systemClock
+        tls: ClientTLS? = nil, clock: @escaping @Sendable () -> Timestamp = VaultClient.systemClock
     ) throws(VaultClientError) {
         guard let origin = ExternalOrigin(issuer), origin.text == issuer else { throw .issuerNotAnOrigin }
         self.issuer = issuer
@@ -66,6 +69,8 @@ public final class VaultClient: Sendable {
         configuration.connectionPool.idleTimeout = .seconds(45)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.tlsConfiguration = try tls?.configuration()
+        showsCertificate = tls?.certificate != nil
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -95,15 +100,18 @@ public final class VaultClient: Sendable {
         let begun = clock()
         let reply = try await repeating { () async throws(VaultClientError) in
             try await self.exchange(
-                "POST", "/oauth2/token", .key,
+                "POST", "/oauth2/token", self.showsCertificate ? .none : .key,
                 headers: [("Content-Type", FormEncoding.mediaType), ("Request-Id", requestID)]
             ) { () throws(VaultClientError) in try self.tokenForm(details) }
         }
         let body = try success(reply, 200).decoded(TokenBody.self)
-        guard body.tokenType.lowercased() == "dpop", body.expiresIn > 0, body.expiresIn <= 86_400,
+        guard body.tokenType.lowercased() == (showsCertificate ? "bearer" : "dpop"), body.expiresIn > 0,
+            body.expiresIn <= 86_400,
             body.accessToken.utf8.count <= Limits.tokenBytes
         else { throw .replyMalformed(status: reply.status) }
-        return ClientToken(compact: body.accessToken, expires: begun.adding(seconds: body.expiresIn))
+        return ClientToken(
+            compact: body.accessToken, expires: begun.adding(seconds: body.expiresIn),
+            isBoundToCertificate: showsCertificate)
     }
 
     private func tokenForm(_ details: AuthorizationDetails) throws(VaultClientError) -> [UInt8] {
@@ -305,7 +313,11 @@ public final class VaultClient: Sendable {
     }
 
     private static func mayProve(_ credentials: Credentials, _ headers: [(String, String)]) -> Bool {
-        if case .none = credentials { return false }
+        switch credentials {
+        case .none: return false
+        case .token(let token) where token.isBoundToCertificate: return false
+        case .key, .token: break
+        }
         return !headers.contains { $0.0.lowercased() == "dpop" }
     }
 
@@ -322,7 +334,8 @@ public final class VaultClient: Sendable {
         request.method = HTTPMethod(rawValue: method)
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if case .token(let token) = credentials, !request.headers.contains(name: "Authorization") {
-            request.headers.add(name: "Authorization", value: "DPoP " + token.compact)
+            let scheme = token.isBoundToCertificate ? "Bearer " : "DPoP "
+            request.headers.add(name: "Authorization", value: scheme + token.compact)
         }
         if Self.mayProve(credentials, headers) {
             request.headers.add(name: "DPoP", value: try proof(method, path, credentials, nonce))

@@ -53,6 +53,8 @@ public enum VaultClientError: Error, Sendable, CustomStringConvertible {
     case issuerNotAnOrigin
     /// The endpoint is not a URL of scheme `https`, or `http` to this machine itself.
     case endpointNotSecure
+    /// A certificate or key file does not load.
+    case certificateUnreadable
     /// The path, method or a header field is not one that can be sent.
     case requestMalformed
     /// The client's key did not sign.
@@ -87,6 +89,8 @@ public enum VaultClientError: Error, Sendable, CustomStringConvertible {
         case .replyMalformed(let status): "the reply (status \(status)) is not the vault's; check the address"
         case .issuerNotAnOrigin: "the issuer must be scheme://host[:port], lower case, without a path"
         case .endpointNotSecure: "numbers travel only over https, or over http to 127.0.0.1, ::1 or localhost"
+        case .certificateUnreadable:
+            "a certificate or key file does not load: both must be PEM that this user can read"
         case .requestMalformed: "the request's path, method or header fields cannot be sent"
         case .signingFailed: "the client's key did not sign"
         case .sealedFieldUnreadable: "the sealed field does not open with this key"

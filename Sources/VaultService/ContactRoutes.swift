@@ -17,7 +17,7 @@ struct ContactRoutes {
         router.post("/v1/contacts") { request, context in try await store(request, context) }
         router.post("/v1/contacts/import") { request, context in
             try await ContactImport(vault: vault, requestID: context.requestID).respond(
-                to: request, as: .client(try request.verified(by: vault)))
+                to: request, as: .client(try await request.verified(by: vault, context)))
         }
         router.get("/v1/contacts/:contact") { request, context in try await view(request, context) }
         router.delete("/v1/contacts/:contact") { request, context in

@@ -56,6 +56,7 @@ struct OperatorRoutes {
             try await vault.revoke(revocation, requestID: context.requestID)
             return Response(status: .noContent)
         }
+        addRegistry(to: router)
         addFacts(to: router)
         addPolicy(to: router)
         addReviews(to: router)
@@ -82,6 +83,64 @@ struct OperatorRoutes {
             try await vault.publishCheckpoint()
             guard let checkpoint = vault.latestCheckpoint else { throw VaultError.notFound }
             return .text(checkpoint.note)
+        }
+    }
+
+    /// Keys, agencies and what changes of a client.
+    private func addRegistry(to router: Router<VaultRequestContext>) {
+        let keys = KeyRoutes(vault: vault)
+        router.get("/operator/keys") { _, context in try await keys.list(as: .localOperator, context) }
+        router.post("/operator/keys/:key/rotate") { _, context in
+            try await keys.rotate(as: .localOperator, context)
+        }
+        router.post("/operator/keys/:key/versions/:version/:step") { _, context in
+            try await keys.step(
+                ["promote", "retire", "compromise", "destroy"], as: .localOperator, context)
+        }
+        router.post("/operator/clients/:client/keys") { request, context -> Response in
+            guard let client = context.parameters.get("client").flatMap({ Reference($0) }) else {
+                throw RequestFault.pathMalformed
+            }
+            let change = try KeyRotation(
+                try await request.object(members: ["key", "encryption_key", "overlap_seconds", "ends"]))
+            let changed = try await vault.rotateKeys(
+                of: client, to: change.key, encryptionKey: change.encryptionKey,
+                overlapSeconds: change.overlapSeconds, ends: change.ends, requestID: context.requestID)
+            return .json(bytes: changed.registration)
+        }
+        router.put("/operator/clients/:client/certificate") { request, context -> Response in
+            let object = try await request.object(members: ["name"])
+            guard let client = context.parameters.get("client").flatMap({ Reference($0) }) else {
+                throw RequestFault.pathMalformed
+            }
+            var name: String?
+            if let value = object["name"] {
+                guard let text = value.stringValue else { throw RequestFault.bodyMalformed }
+                name = text
+            }
+            try await vault.setCertificateName(name, of: client, requestID: context.requestID)
+            return Response(status: .noContent)
+        }
+        router.get("/operator/agencies") { _, _ -> Response in
+            try .json(try await vault.entrustments().map { EntrustmentBody($0) })
+        }
+        router.put("/operator/agencies/:agency") { request, context -> Response in
+            let object = try await request.object(members: ["from", "until"])
+            guard let agency = context.parameters.get("agency").flatMap({ Reference($0) }),
+                let from = object["from"]?.stringValue.flatMap({ Timestamp($0) })
+            else { throw RequestFault.bodyMalformed }
+            var until: Timestamp?
+            if let value = object["until"] {
+                guard let end = value.stringValue.flatMap({ Timestamp($0) }) else {
+                    throw RequestFault.bodyMalformed
+                }
+                until = end
+            }
+            guard let entrustment = Entrustment(agency: agency, from: from, until: until) else {
+                throw RequestFault.bodyMalformed
+            }
+            try await vault.entrust(entrustment, requestID: context.requestID)
+            return Response(status: .noContent)
         }
     }
 
@@ -194,5 +253,42 @@ extension Revocation {
             self = .key(text)
         default: return nil
         }
+    }
+}
+
+/// New keys of a client, as the operator's command sends them.
+private struct KeyRotation {
+    let key: PublicJWK?
+    let encryptionKey: EncryptionJWK?
+    let overlapSeconds: Int64
+    let ends: Timestamp?
+
+    init(_ object: JSONObject) throws {
+        do {
+            key = try object["key"].map { try PublicJWK(parsing: $0) }
+            encryptionKey = try object["encryption_key"].map { try EncryptionJWK(parsing: $0) }
+        } catch {
+            throw RequestFault.bodyMalformed
+        }
+        guard let overlap = object["overlap_seconds"]?.integerValue, (0...31_536_000).contains(overlap) else {
+            throw RequestFault.bodyMalformed
+        }
+        overlapSeconds = overlap
+        if let value = object["ends"] {
+            guard let end = value.stringValue.flatMap({ Timestamp($0) }) else {
+                throw RequestFault.bodyMalformed
+            }
+            ends = end
+        } else {
+            ends = nil
+        }
+    }
+}
+
+extension EntrustmentBody {
+    fileprivate init(_ entrustment: Entrustment) {
+        self.init(
+            agency: entrustment.agency.text, from: entrustment.from.description,
+            until: entrustment.until?.description)
     }
 }

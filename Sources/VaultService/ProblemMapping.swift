@@ -145,6 +145,14 @@ extension ErrorReply {
             )
         case .approvalByRequester:
             self.init(.forbidden, "approval-by-requester", "Nobody approves what they asked for themselves")
+        case .conflict(let what):
+            self.init(
+                .conflict, "conflict", "The request does not fit the present state; nothing was changed",
+                detail: what)
+        case .tooEarly(let moment):
+            self.init(
+                .conflict, "too-early", "This step has to wait; nothing was changed",
+                detail: "possible from \(moment)")
         case .notFound: self.init(.notFound, "not-found", "There is nothing here")
         case .overloaded:
             self.init(
@@ -164,7 +172,8 @@ extension ErrorReply {
     private init(_ code: DenialCode) {
         switch code {
         case .proofReplayed: self.init(TokenError.invalidDPoPProof(.several))
-        case .tokenSpent, .tokenRevoked, .tokenExpired, .clientSuspended, .clientUnknown:
+        case .tokenSpent, .tokenRevoked, .tokenExpired, .tokenLifeTooLong, .clientSuspended, .clientUnknown,
+            .keyNotRegistered, .agencyNotEntrusted:
             self.init(TokenError.invalidToken(.expired))
         case .insufficientScope: self.init(TokenError.insufficientScope)
         case .rateLimited:
@@ -234,11 +243,12 @@ struct TokenErrorReply {
         case VaultError.denied(let denial):
             switch denial {
             case .proofReplayed: code = "invalid_dpop_proof"
-            case .assertionReplayed, .clientSuspended, .clientUnknown:
+            case .assertionReplayed, .clientSuspended, .clientUnknown, .keyNotRegistered:
                 status = .unauthorized
                 code = "invalid_client"
             // Somebody else's token, at the revocation endpoint, is the other.
-            case .roleNotAllowed, .purposeNotRegistered, .insufficientScope: code = "unauthorized_client"
+            case .roleNotAllowed, .agencyNotEntrusted, .purposeNotRegistered, .insufficientScope:
+                code = "unauthorized_client"
             default: code = "invalid_authorization_details"
             }
         case VaultError.overloaded, VaultError.logUnavailable, VaultError.clockWentBack:

@@ -1,6 +1,7 @@
 // The release: `POST /v1/contacts/{contact}/actions/{action}`, and of several contacts `POST /v1/actions/{action}`.
 
 import AccessLog
+import AccessToken
 import ContactModel
 import ContactVault
 import HTTPTypes
@@ -23,8 +24,8 @@ struct ReleaseRoutes {
     /// One result for each contact of the token, in its order: a release, or the problem that a request for it alone would
     /// have met.
     private func releaseAll(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        guard try await request.bytes(upTo: 2).isEmpty else { throw RequestFault.bodyMalformed }
-        let access = try request.verified(by: vault)
+        let access = try await request.verified(by: vault, context)
+        try await requireEmptyBody(request, access, context)
         guard let action = context.parameters.get("action").flatMap({ Action($0) }) else {
             try await vault.recordMalformed(.release, as: .client(access), requestID: context.requestID)
             throw RequestFault.pathMalformed
@@ -52,10 +53,25 @@ struct ReleaseRoutes {
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
     }
 
+    /// A body decides nothing here, so one that is there is a mistake or an attempt. The proof of it is spent: whoever saw it
+    /// go by cannot send it again without the body.
+    private func requireEmptyBody(
+        _ request: Request, _ access: VerifiedAccess, _ context: VaultRequestContext
+    ) async throws {
+        let isEmpty: Bool
+        do { isEmpty = try await request.bytes(upTo: 2).isEmpty } catch let fault as RequestFault {
+            try await vault.recordMalformed(.release, as: .client(access), requestID: context.requestID)
+            throw fault
+        }
+        guard isEmpty else {
+            try await vault.recordMalformed(.release, as: .client(access), requestID: context.requestID)
+            throw RequestFault.bodyMalformed
+        }
+    }
+
     private func release(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        // Nothing in the body could decide anything, so nothing is read from it.
-        guard try await request.bytes(upTo: 2).isEmpty else { throw RequestFault.bodyMalformed }
-        let access = try request.verified(by: vault)
+        let access = try await request.verified(by: vault, context)
+        try await requireEmptyBody(request, access, context)
         guard let contact = context.contact,
             let action = context.parameters.get("action").flatMap({ Action($0) })
         else {

@@ -36,7 +36,7 @@ struct RequestMiddleware: RouterMiddleware {
                 error, status: Int(response.status.code), route: context.endpointPath, context.requestID)
         }
         response.headers[.requestID] = context.requestID.text
-        response.headers[.cacheControl] = "no-store"
+        if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
         return response
     }
 
@@ -93,11 +93,14 @@ extension Request {
     /// The path as it came, without query.
     var rawPath: String { String(head.path?.prefix { $0 != "?" } ?? "/") }
 
-    /// Verifies the request's token and proof.
-    func verified(by vault: Vault) throws -> VerifiedAccess {
-        try vault.verify(
-            authorization: values(of: .authorization), proof: values(of: .dpop), method: method.rawValue,
-            path: rawPath)
+    /// Verifies the request's token and proof, or its token and the connection's certificate.
+    func verified(by vault: Vault, _ context: VaultRequestContext) async throws -> VerifiedAccess {
+        let authorization = values(of: .authorization)
+        // Only a token sent as a bearer's is bound to a certificate; the others need not wait for the connection.
+        let isBearer = authorization.first?.prefix(6).lowercased() == "bearer"
+        return try await vault.verify(
+            authorization: authorization, proof: values(of: .dpop), method: method.rawValue, path: rawPath,
+            certificate: isBearer ? await context.certificate : nil)
     }
 
     /// Answers a request with good credentials. What turns out malformed after that has an entry too, and its proof is
@@ -106,7 +109,7 @@ extension Request {
         by vault: Vault, as kind: EntryKind, _ context: VaultRequestContext,
         _ answer: (Caller) async throws -> Response
     ) async throws -> Response {
-        let caller = Caller.client(try verified(by: vault))
+        let caller = Caller.client(try await verified(by: vault, context))
         do {
             return try await answer(caller)
         } catch let fault as RequestFault {

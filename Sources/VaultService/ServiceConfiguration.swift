@@ -13,6 +13,30 @@ public struct ServiceConfiguration: Sendable {
     public var instance: String
     /// URL that emergency alerts are posted to, https or on loopback; `nil` for none.
     public var alertWebhook: String?
+    /// Other authorization servers whose tokens are accepted.
+    public var trustedIssuers: [TrustedIssuerSettings] = []
+
+    /// One trusted authorization server, before its keys are read.
+    public struct TrustedIssuerSettings: Sendable {
+        /// Its name in the access log.
+        public let name: String
+        /// The exact `iss` of its tokens.
+        public let issuer: String
+        /// Where its keys are.
+        public let keys: KeySource
+        /// The claim that names the registered client.
+        public let clientClaim: String
+        /// The claim that has the authorization details.
+        public let detailsClaim: String
+
+        /// Where keys are.
+        public enum KeySource: Sendable {
+            /// In a file, read at the start.
+            case file(String)
+            /// At an https URL (or http on loopback), fetched when it is needed.
+            case url(String)
+        }
+    }
 
     /// One address and how it is secured.
     public struct Listener: Sendable {
@@ -66,6 +90,9 @@ public struct ServiceConfiguration: Sendable {
         public var certificate: String
         /// The private key.
         public var key: String
+        /// Certificates of the site's own authority for clients, whose tokens may then be bound to their certificates (RFC
+        /// 8705); `nil` asks for none.
+        public var clientAuthority: String?
     }
 
     /// The defaults: plain HTTP on loopback.
@@ -91,19 +118,27 @@ public struct ServiceConfiguration: Sendable {
         }
         if let alerts = try root.optionalMapping("alerts") {
             let url = try alerts.string("webhook")
-            guard Self.isAcceptableWebhook(url) else {
+            guard Self.isAcceptableURL(url) else {
                 throw alerts.fault(
                     "use an https URL, or http on loopback, without user or fragment", key: "webhook")
             }
             alertWebhook = url
+        }
+        if let list = try root.optionalList("trusted_issuers") {
+            trustedIssuers = try list.map { (node) throws(ConfigurationFault) in try Self.trustedIssuer(node)
+            }
+            for name in [trustedIssuers.map(\.name), trustedIssuers.map(\.issuer)]
+            where Set(name).count < trustedIssuers.count {
+                throw root.fault("two of them have the same name or issuer", key: "trusted_issuers")
+            }
         }
         if let node = try root.optionalMapping("data") { try Self.read(&data, node) }
         if let node = try root.optionalMapping("control") { try Self.read(&control, node) }
         try root.finish()
     }
 
-    /// Alerts name clients and releases: in clear they may only go to this machine.
-    private static func isAcceptableWebhook(_ text: String) -> Bool {
+    /// What leaves, or is believed, may only go over TLS or stay on this machine.
+    private static func isAcceptableURL(_ text: String) -> Bool {
         guard text.utf8.count <= 1024, let url = URLComponents(string: text), let host = url.host,
             !host.isEmpty,
             url.user == nil, url.password == nil, url.fragment == nil
@@ -116,6 +151,35 @@ public struct ServiceConfiguration: Sendable {
         }
     }
 
+    private static func trustedIssuer(
+        _ item: ConfigurationNode
+    ) throws(ConfigurationFault) -> TrustedIssuerSettings {
+        let node = try item.asMapping()
+        let name = try node.string("name")
+        guard (1...64).contains(name.utf8.count),
+            name.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || $0 == 0x2D })
+        else { throw node.fault("use lower case letters, digits and -, at most 64", key: "name") }
+        let issuer = try node.string("issuer")
+        guard isAcceptableURL(issuer) else {
+            throw node.fault("use the exact https URL that its tokens have as iss", key: "issuer")
+        }
+        let source: TrustedIssuerSettings.KeySource
+        switch (try node.optionalString("keys_file"), try node.optionalString("keys_url")) {
+        case (let file?, nil): source = .file(file)
+        case (nil, let url?):
+            guard isAcceptableURL(url) else {
+                throw node.fault(
+                    "use an https URL, or http on loopback, without user or fragment", key: "keys_url")
+            }
+            source = .url(url)
+        default: throw node.fault("give exactly one of keys_file and keys_url")
+        }
+        return TrustedIssuerSettings(
+            name: name, issuer: issuer, keys: source,
+            clientClaim: try node.optionalString("client_claim") ?? "client_id",
+            detailsClaim: try node.optionalString("details_claim") ?? "authorization_details")
+    }
+
     private static func read(_ listener: inout Listener, _ node: ConfigurationNode) throws(ConfigurationFault)
     {
         if let text = try node.optionalString("listen") {
@@ -125,7 +189,9 @@ public struct ServiceConfiguration: Sendable {
             (listener.host, listener.port) = address
         }
         if let tls = try node.optionalMapping("tls") {
-            listener.tls = TLSFiles(certificate: try tls.string("certificate"), key: try tls.string("key"))
+            listener.tls = TLSFiles(
+                certificate: try tls.string("certificate"), key: try tls.string("key"),
+                clientAuthority: try tls.optionalString("client_authority"))
         }
         if let isBehind = try node.optionalBool("behind_tls_proxy") { listener.isBehindTLSProxy = isBehind }
     }
@@ -154,6 +220,9 @@ public struct ServiceConfiguration: Sendable {
           # tls:
           #   certificate: /etc/contact-vault/certificate.pem
           #   key: /etc/contact-vault/key.pem
+          #   # Your own authority for client certificates: a client that is registered with a certificate name may then
+          #   # have its tokens bound to its certificate instead of signing a proof for every request.
+          #   client_authority: /etc/contact-vault/client-authority.pem
           # behind_tls_proxy: false
 
         # Health, figures, policy and approvals. Leave it on loopback.
@@ -164,6 +233,15 @@ public struct ServiceConfiguration: Sendable {
         # loopback. Without it, alerts are in the service's log and in /metrics alone.
         # alerts:
         #   webhook: https://alerts.example/contact-vault
+
+        # Other authorization servers whose tokens are accepted, for registered clients and keys and within the policy.
+        # None unless you write one down. keys_file or keys_url: its JWK set, with kid and alg for every key.
+        # trusted_issuers:
+        #   - name: idp
+        #     issuer: https://idp.example
+        #     keys_url: https://idp.example/jwks.json
+        #     client_claim: client_id
+        #     details_claim: authorization_details
 
         """
 }

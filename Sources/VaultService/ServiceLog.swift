@@ -40,6 +40,13 @@ public struct ServiceLog: Sendable {
             metadata: ["release": .string(release.description), "due": .string(due.description)])
     }
 
+    /// A client whose last key ends, or has ended.
+    func keyEnds(of client: Reference, at end: Timestamp) {
+        logger.warning(
+            "a client's key ends: give it a new one with `contact-vault client rotate`",
+            metadata: ["client": .string(client.text), "ends": .string(end.description)])
+    }
+
     /// A job of the service that failed and will be tried again.
     func trouble(_ message: StaticString, _ error: any Error) {
         logger.error("\(message)", metadata: ["code": .string(Self.code(error))])
@@ -62,6 +69,8 @@ public struct ServiceLog: Sendable {
         case VaultError.clockWentBack: "clock_went_back"
         case VaultError.recordUnreadable(let code): "record_unreadable.\(code)"
         case VaultError.storeCorrupt(let table): "store_corrupt.\(table)"
+        case VaultError.conflict(let what): "conflict.\(what)"
+        case VaultError.tooEarly: "too_early"
         case VaultError.inconsistent(let what): "inconsistent.\(what)"
         case VaultError.cryptographyUnavailable: "cryptography_unavailable"
         case is RequestFault: "request_malformed"

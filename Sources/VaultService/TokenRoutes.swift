@@ -14,6 +14,8 @@ import VaultAPI
 struct TokenRoutes {
     let vault: Vault
     let log: ServiceLog
+    /// Whether the listener asks for client certificates.
+    let bindsCertificates: Bool
 
     func add(to router: Router<VaultRequestContext>) {
         router.get("/.well-known/oauth-authorization-server") { _, _ in try metadata() }
@@ -34,13 +36,17 @@ struct TokenRoutes {
         try .json(
             ServerMetadataBody(
                 issuer: vault.identity.issuer, algorithms: ["ES256", "Ed25519"],
+                bindsCertificates: bindsCertificates,
                 authorizationDetailsTypes: [
                     "access_log", "contact_access", "contact_intake", "contact_management", "key_management",
                 ]))
     }
 
     private func keySet() -> Response {
-        .json(bytes: PublicJWK.keySet(vault.tokenKeys).canonicalBytes, type: "application/jwk-set+json")
+        var response = Response.json(
+            bytes: PublicJWK.keySet(vault.tokenKeys).canonicalBytes, type: "application/jwk-set+json")
+        response.headers[.cacheControl] = "public, max-age=\(Limits.keySetMaxAgeSeconds)"
+        return response
     }
 
     private func token(_ request: Request, _ context: VaultRequestContext) async -> Response {
@@ -49,10 +55,13 @@ struct TokenRoutes {
             let issued = try await vault.grantToken(
                 TokenRequest(
                     assertion: form.assertion, clientID: form.clientID, authorizationDetails: form.details,
-                    proof: request.values(of: .dpop), requestID: context.requestID))
+                    proof: request.values(of: .dpop),
+                    certificate: bindsCertificates ? await context.certificate : nil,
+                    requestID: context.requestID))
             return try .json(
                 TokenBody(
                     accessToken: issued.compact,
+                    isBoundToCertificate: issued.claims.confirmation.isCertificate,
                     expiresIn: issued.claims.expires.seconds - issued.claims.issuedAt.seconds))
         }
     }
@@ -64,12 +73,14 @@ struct TokenRoutes {
             return .json(bytes: JSONValue.object(JSONObject([("active", .bool(false))])).canonicalBytes)
         }
         var object = JSONObject([
-            ("active", .bool(true)), ("token_type", .string("DPoP")), ("iss", .string(claims.issuer)),
+            ("active", .bool(true)),
+            ("token_type", .string(claims.confirmation.isCertificate ? "Bearer" : "DPoP")),
+            ("iss", .string(claims.issuer)),
             ("sub", .string(claims.client.text)), ("client_id", .string(claims.client.text)),
             ("aud", .string(claims.audience)), ("iat", .integer(claims.issuedAt.seconds)),
             ("nbf", .integer(claims.notBefore.seconds)), ("exp", .integer(claims.expires.seconds)),
             ("jti", .string(claims.identifier)), ("pol", .string(claims.policyVersion)),
-            ("cnf", .object(JSONObject([("jkt", .string(claims.confirmation))]))),
+            ("cnf", claims.confirmation.json),
             ("authorization_details", claims.details.json),
         ])
         object["uses_remaining"] = status.usesRemaining.map { .integer($0) }
@@ -81,6 +92,7 @@ struct TokenRoutes {
         _ request: Request, _ context: VaultRequestContext, _ answer: () async throws -> Response
     ) async -> Response {
         do { return try await answer() } catch {
+            if error is RequestFault { vault.countMalformed() }
             let response = TokenErrorReply(error).response
             log.failure(
                 error, status: Int(response.status.code), route: context.endpointPath, context.requestID)

@@ -1,9 +1,11 @@
 // What every request carries besides itself.
 
+import AccessToken
 import ContactModel
 import Hummingbird
 import Logging
 import NIOCore
+import NIOSSL
 import Synchronization
 import VaultCrypto
 
@@ -12,16 +14,34 @@ struct VaultRequestContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The caller's `Request-Id` if it was well-formed, else ours. Entries and replies carry it.
     var requestID: Reference
+    /// The connection, for the certificate that its client showed; `nil` for a request without one.
+    private let channel: (any NIOCore.Channel)?
 
-    init(source: Source) {
+    init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         requestID = RequestID.placeholder
+        channel = source.channel
     }
 
     /// A context without a connection.
     init(logger: Logger) {
         coreContext = .init(source: WithoutConnection(logger: logger))
         requestID = RequestID.placeholder
+        channel = nil
+    }
+
+    /// The certificate that the client showed on this connection, if the listener asks for one: its chain leads to the site's
+    /// authority, or the handshake would have failed.
+    var certificate: ClientCertificate? {
+        get async {
+            guard let certificate = try? await channel?.nioSSL_peerCertificate().get(),
+                let der = try? certificate.toDERBytes()
+            else { return nil }
+            let names = certificate._subjectAlternativeNames().compactMap { name in
+                name.nameType == .dnsName ? String(decoding: name.contents, as: UTF8.self) : nil
+            }
+            return ClientCertificate(der: der, names: names)
+        }
     }
 
     private struct WithoutConnection: RequestContextSource {

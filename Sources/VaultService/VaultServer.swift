@@ -67,7 +67,9 @@ public struct VaultServer: Sendable {
         let ready = ListenersReady(configuration, started)
         let data = Router(context: VaultRequestContext.self)
         data.add(middleware: RequestMiddleware(log: log))
-        TokenRoutes(vault: vault, log: log).add(to: data)
+        TokenRoutes(
+            vault: vault, log: log, bindsCertificates: configuration.data.tls?.clientAuthority != nil
+        ).add(to: data)
         ReleaseRoutes(vault: vault).add(to: data)
         ContactRoutes(vault: vault).add(to: data)
         OutcomeRoutes(vault: vault).add(to: data)
@@ -80,6 +82,7 @@ public struct VaultServer: Sendable {
         HealthRoutes(vault: vault).add(to: control)
         MetricsRoutes(vault: vault).add(to: control)
         PolicyRoutes(vault: vault).add(to: control)
+        KeyRoutes(vault: vault).add(to: control)
         ApprovalRoutes(vault: vault).add(to: control)
 
         let operators = Router(context: VaultRequestContext.self)
@@ -92,6 +95,7 @@ public struct VaultServer: Sendable {
         var group = ServiceGroupConfiguration(
             services: [
                 LogJobs(vault: vault, log: log),
+                KeyWarnings(vault: vault, log: log),
                 EmergencyAlerts(vault: vault, log: log, deliver: deliverAlert),
                 try application(data, configuration.data) { ready.bound(data: $0) },
                 try application(control, configuration.control) { ready.bound(control: $0) },
@@ -147,6 +151,16 @@ public struct VaultServer: Sendable {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: certificates.map { .certificate($0) }, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
+        if let authority = files.clientAuthority {
+            // Who shows none is a client that proves possession by DPoP; who shows one must show a good one.
+            let roots: [NIOSSLCertificate]
+            do { roots = try NIOSSLCertificate.fromPEMFile(authority) } catch {
+                throw ServiceError.tlsFile(authority)
+            }
+            configuration.trustRoots = .certificates(roots)
+            configuration.certificateVerification = .optionalVerification
+            configuration.sendCANameList = true
+        }
         return configuration
     }
 }

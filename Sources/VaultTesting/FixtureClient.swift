@@ -92,22 +92,33 @@ public final class FixtureClient: Sendable {
     }
 
     /// Presents a token with a fresh proof; where the vault asks for a nonce, again with it.
-    public func access(_ token: IssuedToken, method: String, path: String) throws -> VerifiedAccess {
+    public func access(_ token: IssuedToken, method: String, path: String) async throws -> VerifiedAccess {
         do {
-            return try present(
+            return try await present(
                 token, proof: try proof(method: method, path: path, token: token), method, path)
         } catch VaultError.token(.useDPoPNonce(let fresh)) {
             nonce.withLock { $0 = fresh }
-            return try present(
+            return try await present(
                 token, proof: try proof(method: method, path: path, token: token), method, path)
         }
+    }
+
+    /// Presents a token for the release of each contact, each time with a proof of its own.
+    public func accesses(
+        _ token: IssuedToken, to contacts: [ContactID]
+    ) async throws -> [(ContactID, VerifiedAccess)] {
+        var accesses: [(ContactID, VerifiedAccess)] = []
+        for contact in contacts {
+            accesses.append((contact, try await access(token, method: "POST", path: Self.path(of: contact))))
+        }
+        return accesses
     }
 
     /// Presents a token with this proof.
     public func present(
         _ token: IssuedToken, proof: String, _ method: String, _ path: String
-    ) throws -> VerifiedAccess {
-        try vault.verify(
+    ) async throws -> VerifiedAccess {
+        try await vault.verify(
             authorization: ["DPoP " + token.compact], proof: [proof], method: method, path: path)
     }
 
@@ -143,7 +154,7 @@ public final class FixtureClient: Sendable {
     public func release(
         _ contact: ContactID, action: String = "dial", with token: IssuedToken, requestID: Reference? = nil
     ) async throws -> ReleasedValues {
-        let access = try access(token, method: "POST", path: Self.path(of: contact, action: action))
+        let access = try await access(token, method: "POST", path: Self.path(of: contact, action: action))
         return try await release(contact, action: action, access: access, requestID: requestID)
     }
 
@@ -216,7 +227,7 @@ public final class FixtureClient: Sendable {
         _ outcome: ReleaseOutcome, naming name: String? = nil, of release: ReleaseID,
         with details: AuthorizationDetails
     ) async throws -> OutcomeReceipt {
-        let access = try access(
+        let access = try await access(
             try await token(details), method: "POST", path: "/v1/releases/\(release)/outcome")
         return try await vault.reportOutcome(
             outcome, naming: name.flatMap { Reference($0) }, of: release, as: access,
@@ -260,7 +271,7 @@ public final class FixtureClient: Sendable {
         guard let portfolio = Reference(portfolio) else { throw FixtureFault.malformed("portfolio") }
         let details = AuthorizationDetails.contactIntake(
             ContactIntakeDetails(operation: operation, portfolio: portfolio))
-        return try access(try await token(details), method: "POST", path: path)
+        return try await access(try await token(details), method: "POST", path: path)
     }
 
     /// Gets a token for keys and policy and presents it.
@@ -268,7 +279,7 @@ public final class FixtureClient: Sendable {
         _ operation: KeyManagementDetails.Operation, method: String, path: String
     ) async throws -> VerifiedAccess {
         let token = try await token(.keyManagement(KeyManagementDetails(operation: operation)))
-        return try access(token, method: method, path: path)
+        return try await access(token, method: method, path: path)
     }
 
     /// Gets a token for looking after a contact and presents it.
@@ -278,7 +289,8 @@ public final class FixtureClient: Sendable {
     ) async throws -> VerifiedAccess {
         let details = AuthorizationDetails.contactManagement(
             try ContactManagementDetails(operation: operation, contact: contact))
-        return try access(try await token(details), method: method, path: path ?? "/v1/contacts/\(contact)")
+        return try await access(
+            try await token(details), method: method, path: path ?? "/v1/contacts/\(contact)")
     }
 }
 

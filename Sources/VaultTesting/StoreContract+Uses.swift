@@ -168,5 +168,36 @@ extension StoreContract {
             try expectEqual(
                 try await store.transaction { try $0.insertProofs(proofs) }, [true, false, false], "proofs")
         },
+        onStore("entrustments and key changes are found as they were set last") { store in
+            let north = ContractSample.some(Reference("ag_north"))
+            let south = ContractSample.some(Reference("ag_south"))
+            let time = ContractSample.time
+            let open = ContractSample.some(Entrustment(agency: north, from: time, until: nil))
+            let closed = ContractSample.some(
+                Entrustment(agency: north, from: time, until: time.adding(seconds: 60)))
+            let change = StoredKeyChange(
+                name: "token_signing", id: 0, version: 2, state: "pre_active", since: time)
+            let later = StoredKeyChange(
+                name: "token_signing", id: 0, version: 2, state: "active", since: time.adding(seconds: 9))
+            let (none, before) = try await store.read {
+                (try $0.entrustments(of: [north]), try $0.keyChanges())
+            }
+            try expect(none.isEmpty && before.isEmpty, "nothing yet")
+            try await store.transaction {
+                try $0.putEntrustment(open)
+                try $0.putKeyChange(change)
+            }
+            try await store.transaction { transaction in
+                try expectEqual(try transaction.entrustments(of: [north, south]), [north: open], "open")
+                try expectEqual(try transaction.keyChanges(), [change], "changed")
+                try transaction.putEntrustment(closed)
+                try transaction.putKeyChange(later)
+            }
+            try await store.read { reader in
+                try expectEqual(try reader.entrustments(of: [north, north]), [north: closed], "closed")
+                try expectEqual(try reader.entrustments(), [closed], "all")
+                try expectEqual(try reader.keyChanges(), [later], "changed again")
+            }
+        },
     ]
 }

@@ -13,8 +13,10 @@ public import VaultCrypto
 public final class VaultFixture: Sendable {
     /// Where its files are; removed with the last user.
     public let folder: TemporaryFolder
-    /// Its keys. They exist in memory alone.
+    /// The keys it was opened with. They exist in memory alone, unless it has a ``storage``.
     public let keyring: Keyring
+    /// Where its keyring is kept, if its keys are to change.
+    public let storage: KeyringStorage?
     /// The store as the vault has it.
     public let store: any VaultStore
     /// The vault.
@@ -33,12 +35,14 @@ public final class VaultFixture: Sendable {
     public var storePath: String { folder.file(Self.storeName) }
 
     private init(
-        folder: TemporaryFolder, keyring: Keyring, store: any VaultStore, vault: Vault,
+        folder: TemporaryFolder, keyring: Keyring, storage: KeyringStorage?, store: any VaultStore,
+        vault: Vault,
         clock: @escaping @Sendable () -> Timestamp, random: any RandomSource,
         wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore
     ) {
         self.folder = folder
         self.keyring = keyring
+        self.storage = storage
         self.store = store
         self.vault = vault
         self.clock = clock
@@ -53,12 +57,15 @@ public final class VaultFixture: Sendable {
     ///   - calendars: texts of the holiday calendars that it names.
     ///   - clock: the clock of vault and store, such as a ``FixedClock``'s `reading`.
     ///   - random: where keys, nonces and identifiers come from.
+    ///   - storesKeyring: whether the keyring is kept in the folder, under a root key beside it, so that keys can change.
+    ///   - trustedIssuers: other authorization servers whose tokens are accepted.
     ///   - wrapping: what to put around the store, such as a ``FaultInjectingStore``.
     public static func make(
         in folder: TemporaryFolder? = nil, policy: String = VaultFixture.policy(uses: 1),
         calendars: [String: String] = StarterPolicy.calendars,
         clock: @escaping @Sendable () -> Timestamp = Vault.systemClock,
-        random: any RandomSource = SystemRandom(),
+        random: any RandomSource = SystemRandom(), storesKeyring: Bool = false,
+        trustedIssuers: [TrustedIssuer] = [],
         wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore = { $0 }
     ) async throws -> VaultFixture {
         guard let tenant = TenantID(bytes: try random.bytes(16)) else {
@@ -66,15 +73,23 @@ public final class VaultFixture: Sendable {
         }
         let keyring = try Keyring.make(tenant: tenant, random: random, now: clock())
         let folder = try folder ?? TemporaryFolder()
+        var storage: KeyringStorage?
+        if storesKeyring {
+            let root = try RootKeyFile.createUnsealed(at: folder.file("root.key"), random: random)
+            let kept = KeyringStorage(file: KeyringFile(folder.file("keyring")), root: root, random: random)
+            try kept.store(keyring)
+            storage = kept
+        }
         let store = wrapping(
             try SQLiteStore.open(path: folder.file(storeName), create: true, clock: clock))
         try await Vault.create(
             in: store, keyring: keyring, issuer: issuer, policy: policy, calendars: calendars,
             instance: try instance(), random: random)
         return VaultFixture(
-            folder: folder, keyring: keyring, store: store,
+            folder: folder, keyring: keyring, storage: storage, store: store,
             vault: try await Vault.open(
-                store: store, keyring: keyring, instance: try instance(), random: random, clock: clock),
+                store: store, keyring: keyring, storage: storage, instance: try instance(),
+                trustedIssuers: trustedIssuers, random: random, clock: clock),
             clock: clock, random: random, wrapping: wrapping)
     }
 
@@ -91,10 +106,13 @@ public final class VaultFixture: Sendable {
     /// Opens the same files again. The vault must be closed, or its store.
     public func reopened() async throws -> VaultFixture {
         let store = wrapping(try SQLiteStore.open(path: storePath, clock: clock))
+        let keyring = try storage?.load() ?? keyring
         return VaultFixture(
-            folder: folder, keyring: keyring, store: store,
+            folder: folder, keyring: keyring, storage: storage, store: store,
             vault: try await Vault.open(
-                store: store, keyring: keyring, instance: try Self.instance(), random: random, clock: clock),
+                store: store, keyring: keyring, storage: storage, instance: try Self.instance(),
+                random: random,
+                clock: clock),
             clock: clock, random: random, wrapping: wrapping)
     }
 

@@ -15,7 +15,8 @@ struct ClientCommand: AsyncParsableCommand {
         abstract: "Register the programs that may ask for contacts.",
         discussion: "Example: contact-vault client list",
         subcommands: [
-            ClientKeyCommand.self, ClientAdd.self, ClientList.self, ClientSuspend.self, ClientResume.self,
+            ClientKeyCommand.self, ClientAdd.self, ClientList.self, ClientRotate.self, ClientCertificate.self,
+            ClientSuspend.self, ClientResume.self,
         ])
 }
 
@@ -94,6 +95,12 @@ struct ClientAdd: AsyncParsableCommand {
     @Option(help: "File of its public encryption JWK, P-256.")
     var encryptionJwk: String?
 
+    @Option(help: "When its key ends; RFC 3339, such as 2027-01-01T00:00:00Z. None means no end.")
+    var keyEnds: String?
+
+    @Option(help: "The DNS name in its TLS certificate, if its tokens may be bound to that.")
+    var certificateName: String?
+
     @Option(help: "A portfolio it is bounded to; may be repeated. None means all.")
     var portfolio: [String] = []
 
@@ -101,13 +108,16 @@ struct ClientAdd: AsyncParsableCommand {
     var purpose: [String] = []
 
     func run() async throws {
+        let key = try PublicJWK(parsing: Self.json(jwk))
+        let ends = try keyEnds.map { try AgencyEntrust.moment($0, "--key-ends") }
         let client = RegisteredClient(
             id: try Self.reference(name, "NAME"), agency: try Self.reference(agency, "--agency"),
             kind: try Self.choice(kind, "--kind"), roles: Set(try role.map { try Self.choice($0, "--role") }),
-            keys: [try PublicJWK(parsing: Self.json(jwk))],
+            keys: [key],
             portfolios: Set(try portfolio.map { try Self.reference($0, "--portfolio") }),
             purposes: Set(try purpose.map { try Self.purpose($0) }),
-            encryptionKey: try encryptionJwk.map { try EncryptionJWK(parsing: Self.json($0)) })
+            encryptionKey: try encryptionJwk.map { try EncryptionJWK(parsing: Self.json($0)) },
+            keyEnds: ends.map { [key.thumbprint: $0] } ?? [:], certificateName: certificateName)
         guard !client.roles.isEmpty else { throw ValidationError("--role: give at least one") }
         try await options.folder.withSession(passphrase) { try await $0.register(client) }
         Terminal.message("registered \(client.id) with key \(client.keys[0].thumbprint)")
@@ -138,7 +148,7 @@ struct ClientAdd: AsyncParsableCommand {
         return choice
     }
 
-    private static func json(_ path: String) throws -> JSONValue {
+    static func json(_ path: String) throws -> JSONValue {
         do { return try JSONValue.parse(Array(VaultFolder.read(path).utf8)) } catch let error as JSONError {
             throw CommandFailure("\(path) is not JSON: byte \(error.offset): \(error.reason.rawValue)")
         }
@@ -165,8 +175,103 @@ struct ClientList: AsyncParsableCommand {
                 let roles = client.roles.map(\.rawValue).sorted().joined(separator: ",")
                 let state = client.isSuspended ? "suspended" : "active"
                 Terminal.result("\(client.id)\t\(client.agency)\t\(client.kind.rawValue)\t\(roles)\t\(state)")
+                warn(of: client)
             }
         }
+    }
+
+    /// Says which keys end, and of a client that will have none, that something has to be done.
+    private func warn(of client: RegisteredClient) {
+        let now = Timestamp(Date())
+        let soon = now.adding(seconds: Limits.keyEndWarningSeconds)
+        for key in client.keys {
+            guard let end = client.keyEnds[key.thumbprint] else { continue }
+            Terminal.message("\(client.id): key \(key.thumbprint) \(end <= now ? "ended" : "ends") \(end)")
+        }
+        if !client.isSuspended, client.keys(at: soon).isEmpty {
+            Terminal.message(
+                "warning: \(client.id) \(client.keys(at: now).isEmpty ? "has" : "will soon have") no key: "
+                    + "`contact-vault client rotate \(client.id) --jwk FILE`")
+        }
+    }
+}
+
+struct ClientRotate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate", abstract: "Give a client a new key; the one before ends after an overlap.",
+        discussion: """
+            The client changes over within the overlap. Tokens that are bound to a key end with it. With --overlap-days 0 the \
+            keys before end at once: for a key that somebody else may have.
+
+            Example: contact-vault client rotate dialer-1 --jwk dialer-1-2027.jwk.pub
+            """)
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "The client's name.")
+    var name: String
+
+    @Option(help: "File of the new public JWK, ES256 or Ed25519.")
+    var jwk: String?
+
+    @Option(help: "File of the new public encryption JWK, P-256; sealed numbers are encrypted to it at once.")
+    var encryptionJwk: String?
+
+    @Option(help: "How many days the keys before stay good.")
+    var overlapDays = 7
+
+    @Option(help: "When the new key ends; RFC 3339, such as 2027-01-01T00:00:00Z. None means no end.")
+    var keyEnds: String?
+
+    func run() async throws {
+        guard jwk != nil || encryptionJwk != nil else {
+            throw ValidationError("give --jwk, --encryption-jwk or both")
+        }
+        guard (0...365).contains(overlapDays) else { throw ValidationError("--overlap-days: use 0 to 365") }
+        var body = JSONObject([("overlap_seconds", .integer(Int64(overlapDays) * 86_400))])
+        body["key"] = try jwk.map { try PublicJWK(parsing: ClientAdd.json($0)).json }
+        body["encryption_key"] = try encryptionJwk.map { try EncryptionJWK(parsing: ClientAdd.json($0)).json }
+        body["ends"] = try keyEnds.map { .string(try AgencyEntrust.moment($0, "--key-ends").description) }
+        let client = try ClientAdd.reference(name, "NAME")
+        let request = JSONValue.object(body)
+        let changed = try await options.folder.withSession(passphrase) {
+            try await $0.rotateKeys(request, client: client)
+        }
+        for key in changed.keys {
+            let end = changed.keyEnds[key.thumbprint].map { "ends \($0)" } ?? "no end"
+            Terminal.message("\(client): key \(key.thumbprint) \(end)")
+        }
+    }
+}
+
+struct ClientCertificate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "certificate",
+        abstract: "Set or remove the certificate name that a client's tokens may be bound by.",
+        discussion: """
+            The listener needs tls.client_authority. Without --name, the client goes back to DPoP, and tokens that are bound \
+            to a certificate die.
+
+            Example: contact-vault client certificate dialer-1 --name dialer-1.clients.example
+            """)
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "The client's name.")
+    var client: String
+
+    @Option(help: "The DNS name in its certificate.")
+    var name: String?
+
+    func run() async throws {
+        try await options.folder.withSession(passphrase) {
+            try await $0.setCertificateName(name, client: ClientAdd.reference(client, "NAME"))
+        }
+        Terminal.message(
+            name.map { "\(client) may have tokens bound to certificates for \($0)" }
+                ?? "\(client) proves possession by DPoP alone")
     }
 }
 

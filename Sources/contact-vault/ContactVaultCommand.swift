@@ -19,7 +19,8 @@ struct ContactVaultCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             InitCommand.self, ServeCommand.self, ClientCommand.self, ContactsCommand.self,
-            ReleaseCommand.self, TokensCommand.self, OutcomesCommand.self, ReviewCommand.self,
+            AgencyCommand.self, ReleaseCommand.self, TokensCommand.self, OutcomesCommand.self,
+            ReviewCommand.self,
             LogCommand.self,
             PolicyCommand.self,
             ApprovalsCommand.self, KeysCommand.self,

@@ -1,16 +1,41 @@
-// Keys at the terminal: what there is, never what they are.
+// Keys at the terminal: what there is, never what they are, and the steps of a rotation.
 
 import ArgumentParser
 import ContactModel
 import EnvelopeEncryption
 import Foundation
+import VaultAPI
 
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys",
-        abstract: "Look at the keyring.",
-        discussion: "Example: contact-vault keys list",
-        subcommands: [KeysList.self])
+        abstract: "Look at the keys and rotate them.",
+        discussion: """
+            A rotation of the token-signing key is: rotate (a new version is published), promote (it signs, the one before \
+            still verifies), retire (the one before is out of use). `keys list` says what is next and when it may be done.
+
+            Example: contact-vault keys list
+            """,
+        subcommands: [
+            KeysList.self, KeysRotate.self, KeysPromote.self, KeysRetire.self, KeysCompromise.self,
+            KeysDestroy.self,
+        ])
+
+    /// One line about a version.
+    static func show(_ key: KeyBody) {
+        let id = key.id == 0 ? "" : " \(key.id)"
+        Terminal.message("\(key.name)\(id) version \(key.version) is \(key.state)")
+        guard let next = key.nextStep else { return }
+        switch key.state {
+        case "pre_active":
+            Terminal.message(
+                "published; it may sign from \(next): contact-vault keys promote \(key.name) \(key.version)")
+        case "decrypt_only":
+            Terminal.message(
+                "may be taken out of use from \(next): contact-vault keys retire \(key.name) \(key.version)")
+        default: break
+        }
+    }
 }
 
 struct KeysList: AsyncParsableCommand {
@@ -21,15 +46,116 @@ struct KeysList: AsyncParsableCommand {
     @OptionGroup var options: DataOptions
     @OptionGroup var passphrase: PassphraseOptions
 
+    @Flag(help: "Print JSON Lines.")
+    var json = false
+
     func run() async throws {
-        try options.folder.requireVault()
-        for key in try options.folder.loadKeyring(passphrase).keys {
-            let reference = key.reference
-            let id = reference.id == 0 ? "" : " \(reference.id)"
-            let floor = key.floor.map { "\topens from version \($0)" } ?? ""
-            Terminal.result(
-                "\(reference.name.name)\(id)\tversion \(reference.version)\t\(key.state.name)\tmade \(key.created)\(floor)"
-            )
+        let keys = try await options.folder.withSession(passphrase) { try await $0.keys() }
+        if json { return try keys.forEach { Terminal.result(try Terminal.json($0)) } }
+        var table = TerminalTable([
+            "key", "version", "state", "made", "since", "next step from", "thumbprint",
+        ])
+        for key in keys {
+            table.add([
+                key.name + (key.id == 0 ? "" : " \(key.id)"), String(key.version), key.state, key.created,
+                key.since,
+                key.nextStep ?? "", key.thumbprint ?? "",
+            ])
+        }
+        table.print()
+        for key in keys {
+            if let floor = key.floor, floor > 1, key.state == "active" {
+                Terminal.message("\(key.name) \(key.id) opens from version \(floor)")
+            }
         }
     }
+}
+
+struct KeysRotate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate", abstract: "Make and publish the next version of a key; it does not sign yet.",
+        discussion: "Example: contact-vault keys rotate token_signing")
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "The key's name, as `keys list` has it.")
+    var key: String
+
+    func run() async throws {
+        KeysCommand.show(try await options.folder.withSession(passphrase) { try await $0.rotate(key: key) })
+    }
+}
+
+/// A key and a version, for the steps of a version's life.
+struct KeyVersionOptions: ParsableArguments {
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "The key's name, as `keys list` has it.")
+    var key: String
+
+    @Argument(help: "The version.")
+    var version: UInt32
+
+    func step(_ step: String) async throws {
+        KeysCommand.show(
+            try await options.folder.withSession(passphrase) {
+                try await $0.step(step, key: key, version: version)
+            })
+    }
+}
+
+struct KeysPromote: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "promote", abstract: "Let a published version sign; the one before still verifies.",
+        discussion: """
+            It waits until every client may have seen the new key, 300 s after it was published.
+
+            Example: contact-vault keys promote token_signing 2
+            """)
+
+    @OptionGroup var version: KeyVersionOptions
+
+    func run() async throws { try await version.step("promote") }
+}
+
+struct KeysRetire: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retire", abstract: "Take a replaced version out of use.",
+        discussion: """
+            It waits until everything that the version signed has ended.
+
+            Example: contact-vault keys retire token_signing 1
+            """)
+
+    @OptionGroup var version: KeyVersionOptions
+
+    func run() async throws { try await version.step("retire") }
+}
+
+struct KeysCompromise: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compromise",
+        abstract: "Take a version out of use at once: somebody may know it.",
+        discussion: """
+            Every token that it signed dies. If it is the version that signs, a new one takes its place without waiting; \
+            clients fetch the key set again when they see its name.
+
+            Example: contact-vault keys compromise token_signing 1
+            """)
+
+    @OptionGroup var version: KeyVersionOptions
+
+    func run() async throws { try await version.step("compromise") }
+}
+
+struct KeysDestroy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "destroy", abstract: "Take the secret of a version out of the keyring for good.",
+        discussion: "Example: contact-vault keys destroy token_signing 1")
+
+    @OptionGroup var version: KeyVersionOptions
+
+    func run() async throws { try await version.step("destroy") }
 }

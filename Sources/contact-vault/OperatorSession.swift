@@ -46,6 +46,50 @@ struct OperatorSession {
         _ = try await send("POST", "/operator/clients/\(client)/\(isSuspended ? "suspend" : "resume")")
     }
 
+    func rotateKeys(_ body: JSONValue, client: Reference) async throws -> RegisteredClient {
+        let reply = try await send(
+            "POST", "/operator/clients/\(client)/keys", body: body.canonicalBytes)
+        guard let changed = RegisteredClient(registration: reply) else {
+            throw CommandFailure("the service's answer is not understood: is it of another version?")
+        }
+        return changed
+    }
+
+    func setCertificateName(_ name: String?, client: Reference) async throws {
+        var object = JSONObject()
+        object["name"] = name.map { .string($0) }
+        _ = try await send(
+            "PUT", "/operator/clients/\(client)/certificate", body: JSONValue.object(object).canonicalBytes)
+    }
+
+    func entrustments() async throws -> [EntrustmentBody] {
+        try decode([EntrustmentBody].self, try await send("GET", "/operator/agencies"))
+    }
+
+    func entrust(_ agency: Reference, from: Timestamp, until: Timestamp?) async throws {
+        var object = JSONObject([("from", .string(from.description))])
+        object["until"] = until.map { .string($0.description) }
+        _ = try await send(
+            "PUT", "/operator/agencies/\(agency)", body: JSONValue.object(object).canonicalBytes)
+    }
+
+    // MARK: Keys
+
+    func keys() async throws -> [KeyBody] {
+        try decode([KeyBody].self, try await send("GET", "/operator/keys"))
+    }
+
+    func rotate(key: String) async throws -> KeyBody {
+        try decode(KeyBody.self, try await send("POST", "/operator/keys/\(key)/rotate"))
+    }
+
+    func step(_ step: String, key: String, version: UInt32) async throws -> KeyBody {
+        try decode(
+            KeyBody.self, try await send("POST", "/operator/keys/\(key)/versions/\(version)/\(step)"))
+    }
+
+    // MARK: Tokens
+
     func revokeTokens(_ kind: String, _ name: String) async throws {
         let body = JSONValue.object(JSONObject([(kind, .string(name))]))
         _ = try await send("POST", "/operator/tokens/revoke", body: body.canonicalBytes)

@@ -1,6 +1,8 @@
 // The service.
 
+import AccessToken
 import ArgumentParser
+import ContactModel
 import ContactVault
 import Foundation
 import Logging
@@ -50,7 +52,9 @@ struct ServeCommand: AsyncParsableCommand {
                 "the path of \(folder.path) is too long for a socket: use one of at most 90 characters")
         }
 
-        let vault = try await folder.open(passphrase, instance: configuration.instance)
+        let vault = try await folder.open(
+            passphrase, instance: configuration.instance,
+            trustedIssuers: try configuration.trustedIssuers.map { try Self.trustedIssuer($0) })
         folder.warnOfPolicyFile(inForce: vault.policyVersion)
         var logger = Logger(label: "contact-vault", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = level
@@ -65,6 +69,30 @@ struct ServeCommand: AsyncParsableCommand {
         try await server.run { addresses in
             Terminal.result("listening data=\(addresses.data) control=\(addresses.control)")
         }
+    }
+
+    private static func trustedIssuer(
+        _ settings: ServiceConfiguration.TrustedIssuerSettings
+    ) throws -> TrustedIssuer {
+        guard let name = Reference(settings.name) else {
+            throw CommandFailure("trusted_issuers: the name \(settings.name) is not acceptable")
+        }
+        let keys: TrustedKeys
+        switch settings.keys {
+        case .file(let path):
+            do { keys = try TrustedKeys(keySet: Array(VaultFolder.read(path).utf8)) } catch let fault
+                as JWKFault
+            {
+                throw CommandFailure(
+                    "\(path) is not a JWK set with kid and alg for every key: \(fault.rawValue)")
+            }
+        case .url(let url):
+            let source = try KeySetSource(url: url)
+            keys = TrustedKeys { try await source.fetch() }
+        }
+        return TrustedIssuer(
+            name: name, issuer: settings.issuer, clientClaim: settings.clientClaim,
+            detailsClaim: settings.detailsClaim, keys: keys)
     }
 
     private static func override(

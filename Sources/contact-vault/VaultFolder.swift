@@ -1,6 +1,7 @@
 // The vault's folder: which files it has and how a vault is opened from it.
 
 import AccessLog
+import AccessToken
 import ArgumentParser
 import ContactModel
 import ContactVault
@@ -105,27 +106,31 @@ struct VaultFolder: Sendable {
         )
     }
 
-    /// Reads the keyring, asking for a passphrase only if the root key is sealed.
-    func loadKeyring(_ passphrase: PassphraseOptions) throws -> Keyring {
+    /// Where the keyring is, with its root key; asks for a passphrase only if the root key is sealed.
+    func keyringStorage(_ passphrase: PassphraseOptions) throws -> KeyringStorage {
         let root = try RootKeyFile.load(at: rootKey) { try passphrase.read() }
         if !root.isSealed {
             Terminal.message(
                 "warning: the root key of this vault is not sealed (development): whoever reads its folder reads it all"
             )
         }
-        return try KeyringFile(keyring).load(root: root)
+        return KeyringStorage(file: KeyringFile(keyring), root: root)
     }
 
     /// Opens the vault in this process. Its store is locked until it is closed.
-    func open(_ passphrase: PassphraseOptions, instance: String) async throws -> Vault {
+    func open(
+        _ passphrase: PassphraseOptions, instance: String, trustedIssuers: [TrustedIssuer] = []
+    ) async throws -> Vault {
         try requireVault()
         // The lock first: a vault that is served elsewhere is no reason to ask for a passphrase.
         let store = try SQLiteStore.open(path: store)
-        let keyring = try loadKeyring(passphrase)
+        let storage = try keyringStorage(passphrase)
         guard let instance = Reference(instance) else {
             throw CommandFailure("the instance name is not acceptable")
         }
-        return try await Vault.open(store: store, keyring: keyring, instance: instance)
+        return try await Vault.open(
+            store: store, keyring: try storage.load(), storage: storage, instance: instance,
+            trustedIssuers: trustedIssuers)
     }
 
     /// The configuration; a missing file means the defaults.

@@ -39,7 +39,8 @@ struct EngineVault {
         let tokens = try (0..<64).map { index in
             let contact = ids[index * ids.count / 64]
             let token = try issuing.issue(
-                to: client.id, details: try InventedPeople.details(contact), confirmation: key.thumbprint,
+                to: client.id, details: try InventedPeople.details(contact),
+                confirmation: .proofKey(key.thumbprint),
                 policyVersion: vault.policyVersion, seconds: Limits.tokenSeconds, now: Vault.systemClock(),
                 random: random)
             return BenchToken(compact: token.compact, contact: contact)
@@ -60,7 +61,7 @@ struct EngineVault {
     /// One release as the service does it: credentials, record, open. The result is checked for being there.
     func release(_ proof: ProofBatch.Proof, requestID: Reference) async throws {
         let token = tokens[proof.token]
-        let access = try vault.verify(
+        let access = try await vault.verify(
             authorization: ["DPoP " + token.compact], proof: [proof.text], method: "POST", path: token.path)
         let release = try await vault.release(
             token.contact, to: try InventedPeople.dial, access: access, requestID: requestID)

@@ -28,6 +28,8 @@ enum EntryFixture {
         entry.requestID = try reference("7f9c2ba4-e88f-4d2a-8a41-2f6b1c5d9e02")
         entry.client = try reference("dialer-1")
         entry.agency = try reference("agency-north")
+        entry.certificateThumbprint = EntryDigest(hashing: "certificate")
+        entry.trustedIssuer = Reference("idp")
         entry.keyThumbprint = EntryDigest("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I")
         entry.tokenDigest = EntryDigest(hashing: "j-1")
         entry.purpose = Purpose("relay.message")
@@ -97,7 +99,7 @@ struct LogEntryTests {
             #expect(try LogEntry(decoding: bytes) == entry)
         }
         let members = try #require(try JSONValue.parse(EntryFixture.full().encode()).objectValue)
-        #expect(members.members.count == 27)
+        #expect(members.members.count == 29)
     }
 
     @Test("random entries of every kind read back to themselves in canonical form")
@@ -117,6 +119,8 @@ struct LogEntryTests {
             entry.client = maybe(full.client)
             entry.agency = maybe(full.agency)
             entry.keyThumbprint = maybe(full.keyThumbprint)
+            entry.certificateThumbprint = maybe(full.certificateThumbprint)
+            entry.trustedIssuer = maybe(full.trustedIssuer)
             entry.tokenDigest = maybe(full.tokenDigest)
             entry.purpose = maybe(full.purpose)
             entry.action = maybe(full.action)
@@ -179,7 +183,7 @@ struct LogEntryTests {
             text.replacing("\"dial\"", with: #""\u0064ial""#),
             text.replacing("[\"name\",\"phone\"]", with: "[\"phone\",\"name\"]"),
             text.replacing("[\"name\",\"phone\"]", with: "[\"name\",\"name\",\"phone\"]"),
-            text.replacing(",\"v\":1,\"why\":\"stop_flag\"}", with: ",\"why\":\"stop_flag\",\"v\":1}"),
+            text.replacing(",\"v\":1,\"why\":\"stop_flag\",", with: ",\"why\":\"stop_flag\",\"v\":1,"),
         ] {
             #expect(decodingError(other) == .entryNotCanonical, "\(other)")
         }
@@ -263,7 +267,7 @@ struct LogEntryTests {
             "Array<EntryDigest>",
         ]
         let children = Mirror(reflecting: full).children
-        #expect(children.count == 25)
+        #expect(children.count == 27)
         for child in children {
             let optional = Mirror(reflecting: child.value)
             let value =

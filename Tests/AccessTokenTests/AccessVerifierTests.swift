@@ -58,9 +58,9 @@ struct AccessVerifierTests {
             #expect(access.client == fixture.client.id)
             #expect(access.token.tokenHash == SHA256.hash(Array(token.utf8)))
             #expect(
-                access.proofIdentifier
+                access.proof?.identifier
                     == SHA256.hash(Array("\(fixture.clientKey.thumbprint)\u{0}p-\(scheme.utf8.count)".utf8)))
-            #expect(access.proofExpires > fixture.now.adding(seconds: 299))
+            #expect(try #require(access.proof).expires > fixture.now.adding(seconds: 299))
         }
     }
 
@@ -193,7 +193,7 @@ struct AccessVerifierTests {
         func access(_ details: AuthorizationDetails) throws -> VerifiedAccess {
             let token = try fixture.token(details)
             let verified = try fixture.tokens.verify(Array(token.compact.utf8), now: fixture.now)
-            return VerifiedAccess(token: verified, proofIdentifier: [], proofExpires: fixture.now)
+            return VerifiedAccess(token: verified, proof: nil)
         }
         func refused(_ body: () throws -> Void) -> Bool { refusal(body) == .insufficientScope }
         let dial = try #require(Action("dial"))

@@ -98,7 +98,8 @@ struct JOSEInteroperabilityTests {
         let (fixture, key, made, client) = try fixtureOfTheirs(algorithm)
         let now = fixture.now
         let token = try fixture.issuer.issue(
-            to: client.id, details: Fixture.details(), confirmation: key.thumbprint, policyVersion: "p1-abc",
+            to: client.id, details: Fixture.details(), confirmation: .proofKey(key.thumbprint),
+            policyVersion: "p1-abc",
             seconds: 120, now: now, random: SystemRandom())
         let path = "/v1/contacts/\(Fixture.contact)/actions/dial"
         let header = JSONObject([
@@ -129,7 +130,7 @@ struct JOSEInteroperabilityTests {
         let access = try fixture.access.verify(
             authorization: ["DPoP " + token.compact], dpop: [proofs[1]], method: "POST", path: path, now: now)
         #expect(access.client == client.id)
-        #expect(access.proofIdentifier == SHA256.hash(Array("\(key.thumbprint)\u{0}theirs-2".utf8)))
+        #expect(access.proof?.identifier == SHA256.hash(Array("\(key.thumbprint)\u{0}theirs-2".utf8)))
         // Each is good for its own request only.
         #expect(
             refusal {

@@ -106,7 +106,8 @@ struct Fixture {
 
     func token(_ details: AuthorizationDetails? = nil, seconds: Int64 = 120) throws -> IssuedToken {
         try issuer.issue(
-            to: client.id, details: try details ?? Self.details(), confirmation: clientKey.thumbprint,
+            to: client.id, details: try details ?? Self.details(),
+            confirmation: .proofKey(clientKey.thumbprint),
             policyVersion: "p1-abc", seconds: seconds, now: now, random: SystemRandom())
     }
 

@@ -270,11 +270,18 @@ struct TokenVerifierTests {
                     == .invalidToken(.malformedMember), "\(name) \(value.prefix(30))")
         }
         let thumbprint = fixture.clientKey.thumbprint
-        #expect(
-            try fixture.refusalOfToken(
-                claims: fixture.claims.with(
-                    "cnf", "{\"jkt\":\"\(thumbprint)\",\"x5t#S256\":\"\(thumbprint)\"}"))
-                == .invalidToken(.unknownMember))
+        let bindings: [(String, TokenFault)] = [
+            ("{\"jkt\":\"\(thumbprint)\",\"x5t#S256\":\"\(thumbprint)\"}", .malformedMember),
+            ("{}", .missingMember), ("{\"kid\":\"\(thumbprint)\"}", .unknownMember),
+            ("{\"x5t\":\"\(thumbprint)\"}", .unknownMember), ("{\"x5t#S256\":1}", .malformedMember),
+            ("{\"x5t#S256\":\"short\"}", .malformedMember),
+        ]
+        for (binding, fault) in bindings {
+            #expect(
+                try fixture.refusalOfToken(claims: fixture.claims.with("cnf", binding))
+                    == .invalidToken(fault),
+                "\(binding)")
+        }
         #expect(
             try fixture.refusalOfToken(
                 claims: fixture.claims.with("cnf", "{\"jkt\":\"\(thumbprint)\",\"jkt\":\"\(thumbprint)\"}"))
@@ -317,7 +324,8 @@ struct TokenVerifierTests {
         #expect(
             refusal {
                 _ = try fixture.issuer.issue(
-                    to: fixture.client.id, details: match, confirmation: "short", policyVersion: "p1",
+                    to: fixture.client.id, details: match, confirmation: .proofKey("short"),
+                    policyVersion: "p1",
                     seconds: 60,
                     now: fixture.now, random: SystemRandom())
             } == .invalidRequest(.malformedMember))

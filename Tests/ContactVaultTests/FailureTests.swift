@@ -28,7 +28,7 @@ struct FailureTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact]))
-        let access = try client.access(token, method: "POST", path: FixtureClient.path(of: contact))
+        let access = try await client.access(token, method: "POST", path: FixtureClient.path(of: contact))
         let rows = try fixture.rowCounts()
         store.fault = fault
         for _ in 0..<3 {
@@ -73,9 +73,7 @@ struct FailureTests {
         let contacts = try await fixture.store(numbered: 0..<32)
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details(contacts))
-        let accesses = try contacts.map {
-            ($0, try client.access(token, method: "POST", path: FixtureClient.path(of: $0)))
-        }
+        let accesses = try await client.accesses(token, to: contacts)
         func releaseAll() async -> [String?] {
             await withTaskGroup(of: String?.self) { group in
                 for (contact, access) in accesses {
@@ -203,7 +201,7 @@ struct FailureTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact]))
-        let access = try client.access(token, method: "POST", path: FixtureClient.path(of: contact))
+        let access = try await client.access(token, method: "POST", path: FixtureClient.path(of: contact))
         _ = try await fixture.store(.sima)
         let rows = try fixture.rowCounts()
 

@@ -28,7 +28,7 @@ struct LogReadingTests {
         let details = AuthorizationDetails.accessLog(
             try AccessLogDetails(operation: operation, from: from, to: to))
         let token = try await officer.token(details)
-        return .client(try officer.access(token, method: "GET", path: "/v1/log/entries"))
+        return await .client(try officer.access(token, method: "GET", path: "/v1/log/entries"))
     }
 
     @Test("every reading has its own entry, and sees all before it")
@@ -121,7 +121,7 @@ struct LogReadingTests {
         let before = try await vault.logSize()
         func verify(_ authorization: [String]) async {
             _ = await refusal {
-                _ = try vault.verify(
+                _ = try await vault.verify(
                     authorization: authorization, proof: ["x"], method: "POST", path: "/v1/x")
             }
         }
@@ -160,7 +160,7 @@ struct LogReadingTests {
         let store = try #require(fixture.store as? FaultInjectingStore)
         func refuse() async {
             _ = await refusal {
-                _ = try fixture.vault.verify(authorization: [], proof: [], method: "GET", path: "/")
+                _ = try await fixture.vault.verify(authorization: [], proof: [], method: "GET", path: "/")
             }
         }
         await refuse()

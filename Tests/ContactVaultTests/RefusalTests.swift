@@ -48,7 +48,7 @@ struct RefusalTests {
     @Test("a proof is good once, and its replay has an entry")
     func replay() async throws {
         let contact = try await fixture.store()
-        let access = try client.access(
+        let access = try await client.access(
             try await token(contact), method: "POST", path: FixtureClient.path(of: contact))
         _ = try await client.release(contact, access: access)
         #expect(await denial { _ = try await client.release(contact, access: access) } == .proofReplayed)
@@ -61,12 +61,12 @@ struct RefusalTests {
         let token = try await token(contact)
         let path = FixtureClient.path(of: contact)
         // The first presentation fetches the nonce, so that the second is the whole proof.
-        _ = try client.access(token, method: "POST", path: path)
+        _ = try await client.access(token, method: "POST", path: path)
         let proof = try client.proof(method: "POST", path: path, token: token)
         _ = try await client.release(contact, access: try client.present(token, proof: proof, "POST", path))
         try await fixture.vault.close()
         let reopened = client.moved(to: try await fixture.reopened())
-        let access = try reopened.present(token, proof: proof, "POST", path)
+        let access = try await reopened.present(token, proof: proof, "POST", path)
         #expect(await denial { _ = try await reopened.release(contact, access: access) } == .proofReplayed)
     }
 
@@ -74,7 +74,7 @@ struct RefusalTests {
     func expired() async throws {
         let contact = try await fixture.store()
         let token = try await token(contact)
-        let access = try client.access(token, method: "POST", path: FixtureClient.path(of: contact))
+        let access = try await client.access(token, method: "POST", path: FixtureClient.path(of: contact))
         clock.advance(seconds: 300)
         #expect(await denial { _ = try await client.release(contact, access: access) } == .tokenExpired)
         #expect(try await fixture.newestEntry().reason == "token_expired")
@@ -124,7 +124,7 @@ struct RefusalTests {
     func otherOperations() async throws {
         let contact = try await fixture.store()
         func access() async throws -> VerifiedAccess {
-            try client.access(try await token(contact), method: "GET", path: "/v1/contacts/\(contact)")
+            try await client.access(try await token(contact), method: "GET", path: "/v1/contacts/\(contact)")
         }
         let vault = fixture.vault
         let id = try client.requestID()

@@ -134,7 +134,7 @@ struct ReleaseTests {
         let contacts = try await fixture.store(numbered: 0..<2)
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details(contacts))
-        let access = try client.access(token, method: "POST", path: "/v1/actions/dial")
+        let access = try await client.access(token, method: "POST", path: "/v1/actions/dial")
         _ = try await client.release(contacts[0], access: access)
         #expect(await denial { _ = try await client.release(contacts[1], access: access) } == .proofReplayed)
     }
@@ -151,7 +151,7 @@ struct ReleaseTests {
             #expect(await denial { _ = try await client.release(contact, with: token) } == .insufficientScope)
         }
         let token = try await officer.token(.accessLog(try AccessLogDetails(operation: .read)))
-        let access = try officer.access(token, method: "GET", path: "/v1/log/entries")
+        let access = try await officer.access(token, method: "GET", path: "/v1/log/entries")
         let read = try await fixture.vault.entries(
             0..<1000, as: .client(access), requestID: try client.requestID())
         let numbers = read.filter { $0.disclosed?.contact == contact }.compactMap { $0.disclosed?.sequence }

@@ -194,7 +194,7 @@ struct RevocationTests {
         contacts.append(try await fixture.store(.numbered(5)))
         let client = try await fixture.registerClient()
         let token = try await client.token(client.details(contacts))
-        let access = try client.access(token, method: "POST", path: "/v1/actions/dial")
+        let access = try await client.access(token, method: "POST", path: "/v1/actions/dial")
         let outcomes = try await client.releaseAll(access)
         #expect(outcomes.map(\.contact) == contacts)
         for (contact, outcome) in zip(contacts, outcomes) {
@@ -210,7 +210,7 @@ struct RevocationTests {
         // The proof is spent, for every contact.
         #expect(await denial { _ = try await client.releaseAll(access) } == .proofReplayed)
         // The budget is one a contact: with a new proof each of them is spent.
-        let again = try client.access(token, method: "POST", path: "/v1/actions/dial")
+        let again = try await client.access(token, method: "POST", path: "/v1/actions/dial")
         let second = try await client.releaseAll(again)
         #expect(second.filter { $0.denial == .tokenSpent }.count == 19)
         try await fixture.verifyLog()
@@ -224,7 +224,7 @@ struct RevocationTests {
         let token = try await client.token(client.details(contacts))
         try fixture.tamper(
             "UPDATE contacts SET state = 'nonsense' WHERE id = ?", [Data(contacts[2].bytes)])
-        let access = try client.access(token, method: "POST", path: "/v1/actions/dial")
+        let access = try await client.access(token, method: "POST", path: "/v1/actions/dial")
         let outcomes = try await client.releaseAll(access)
         #expect(outcomes.compactMap { $0.values?.phone }.count == 4)
         guard case .storeCorrupt? = outcomes[2].error else {
@@ -241,14 +241,14 @@ struct RevocationTests {
         let contacts = try await fixture.store(numbered: 0..<3)
         let client = try await fixture.registerClient()
         let token = try await client.token(client.details(contacts))
-        let wrong = try client.access(token, method: "POST", path: "/v1/actions/display")
+        let wrong = try await client.access(token, method: "POST", path: "/v1/actions/display")
         #expect(
             await denial { _ = try await client.releaseAll(wrong, action: "display") } == .insufficientScope)
         try await client.revoke(token)
-        let late = try client.access(token, method: "POST", path: "/v1/actions/dial")
+        let late = try await client.access(token, method: "POST", path: "/v1/actions/dial")
         #expect(await denial { _ = try await client.releaseAll(late) } == .tokenRevoked)
         let single = try await client.token(client.details([contacts[0]]))
-        let access = try client.access(single, method: "POST", path: "/v1/actions/dial")
+        let access = try await client.access(single, method: "POST", path: "/v1/actions/dial")
         let refused = await refusal { _ = try await client.releaseAll(access) }
         guard case .token(.insufficientScope)? = refused else {
             Issue.record("a single token made a batch")

@@ -124,7 +124,7 @@ struct StopListTests {
         let fixture = try await fixture()
         let client = try await fixture.registerClient()
         let token = try await client.matchToken(uses: 5)
-        _ = try client.access(token, method: "POST", path: "/v1/actions/match")
+        _ = try await client.access(token, method: "POST", path: "/v1/actions/match")
         let answered = await withTaskGroup(of: DenialCode?.self) { group in
             for _ in 0..<32 {
                 group.addTask { await denial { _ = try await client.match(["+8613800138000"], with: token) } }

@@ -51,7 +51,7 @@ struct StoredBytesTests {
         _ = await refusal { _ = try await client.release(second) }
         let unknown = try #require(ContactID(bytes: [UInt8](repeating: 0x77, count: 16)))
         _ = await refusal { _ = try await client.release(unknown) }
-        try vault.recordGarbage()
+        try await vault.recordGarbage()
         try await vault.recordUnauthenticated()
         try await vault.publishCheckpoint()
         _ = try await vault.entries(0..<1000, as: .localOperator, requestID: id)
@@ -138,7 +138,7 @@ struct StoredBytesTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact]))
-        let access = try client.access(token, method: "POST", path: FixtureClient.path(of: contact))
+        let access = try await client.access(token, method: "POST", path: FixtureClient.path(of: contact))
         // A token names a contact and a case; what verification hands on must not carry the proof or a number.
         let scan = PersonalDataScan(InventedContact.ouyang.personalStrings)
         #expect(scan.findings(in: Array(String(reflecting: access).utf8), named: "access") == [])
@@ -147,9 +147,9 @@ struct StoredBytesTests {
 
 extension Vault {
     /// Sends requests that nobody can be made answerable for, with personal data in them.
-    fileprivate func recordGarbage() throws {
+    fileprivate func recordGarbage() async throws {
         for authorization in ["DPoP +8613800138000", "Bearer 欧阳晓彤彤", "DPoP a.b.c"] {
-            _ = try? verify(
+            _ = try? await verify(
                 authorization: [authorization], proof: ["13800138000"], method: "POST",
                 path: "/v1/13800138000")
         }

@@ -172,9 +172,7 @@ struct TamperedRecordTests {
     func damagedNeighbour() async throws {
         let contacts = try await fixture.store(numbered: 0..<24)
         let token = try await self.client.token(try self.client.details(contacts))
-        let accesses = try contacts.map {
-            ($0, try self.client.access(token, method: "POST", path: FixtureClient.path(of: $0)))
-        }
+        let accesses = try await self.client.accesses(token, to: contacts)
         try fixture.tamper("UPDATE contacts SET generation = -7 WHERE id = ?", [Data(contacts[3].bytes)])
         try fixture.tamper(
             "UPDATE contacts SET disclosure_key = x'00' WHERE id = ?", [Data(contacts[11].bytes)])

@@ -38,8 +38,9 @@ struct TokenBudgetTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact]))
-        let path = FixtureClient.path(of: contact)
-        let accesses = try (0..<64).map { _ in try client.access(token, method: "POST", path: path) }
+        let accesses = try await client.accesses(
+            token, to: Array(repeating: contact, count: 64)
+        ).map(\.1)
         let outcome = await parallel(
             accesses.map { access in { try await client.release(contact, access: access) } })
         #expect(outcome.released.count == 1)
@@ -55,8 +56,9 @@ struct TokenBudgetTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact], uses: 5))
-        let path = FixtureClient.path(of: contact)
-        let accesses = try (0..<32).map { _ in try client.access(token, method: "POST", path: path) }
+        let accesses = try await client.accesses(
+            token, to: Array(repeating: contact, count: 32)
+        ).map(\.1)
         let outcome = await parallel(
             accesses.map { access in { try await client.release(contact, access: access) } })
         #expect(outcome.released.map(\.usesRemaining).sorted() == [0, 1, 2, 3, 4])
@@ -70,9 +72,8 @@ struct TokenBudgetTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact]))
-        let path = FixtureClient.path(of: contact)
         let request = try client.requestID()
-        let accesses = try (0..<16).map { _ in try client.access(token, method: "POST", path: path) }
+        let accesses = try await client.accesses(token, to: Array(repeating: contact, count: 16)).map(\.1)
         let outcome = await parallel(
             accesses.map { access in { try await client.release(contact, access: access, requestID: request) }
             })
@@ -88,7 +89,7 @@ struct TokenBudgetTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact], uses: 100))
-        let access = try client.access(token, method: "POST", path: FixtureClient.path(of: contact))
+        let access = try await client.access(token, method: "POST", path: FixtureClient.path(of: contact))
         let outcome = await parallel(
             (0..<16).map { _ in { try await client.release(contact, access: access) } })
         #expect(outcome.released.count == 1)
@@ -142,7 +143,7 @@ struct TokenBudgetTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact]))
-        let access = try client.access(token, method: "POST", path: FixtureClient.path(of: contact))
+        let access = try await client.access(token, method: "POST", path: FixtureClient.path(of: contact))
         let request = try client.requestID()
         _ = try await client.release(contact, access: access, requestID: request)
         let code = await denial { _ = try await client.release(contact, access: access, requestID: request) }
@@ -200,7 +201,7 @@ struct TokenBudgetTests {
         let contact = try await fixture.store()
         let client = try await fixture.registerClient()
         let token = try await client.token(try client.details([contact]))
-        let access = try client.access(token, method: "POST", path: FixtureClient.path(of: contact))
+        let access = try await client.access(token, method: "POST", path: FixtureClient.path(of: contact))
         _ = try await client.release(contact, access: access)
         clock.advance(seconds: 299)
         try await fixture.vault.purgeExpired()

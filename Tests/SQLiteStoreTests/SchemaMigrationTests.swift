@@ -122,7 +122,7 @@ struct SchemaMigrationTests {
             #expect(try await store.transaction { try $0.insertProofs([proof]) } == [false])
             try await store.close()
         }
-        #expect(try appliedSteps() == ["1 vault", "2 purposes", "3 revocations"])
+        #expect(try appliedSteps() == ["1 vault", "2 purposes", "3 revocations", "4 agencies and keys"])
 
         let renewed = StoredConsent(
             contact: contact, purpose: relay, notice: notice, evidence: digest, recipients: [client],

@@ -25,10 +25,11 @@ final class ServedVault: @unchecked Sendable {
 
     /// Makes a vault with clients `dialer-1` (gateway), `desk-1` (desk) and `intake-1` (service, intake and privacy),
     /// and no contacts.
-    init(in folder: TemporaryFolder? = nil, policy: String? = nil) throws {
+    /// - Parameter scheme: `https` needs `tls` in the configuration, which the test writes.
+    init(in folder: TemporaryFolder? = nil, policy: String? = nil, scheme: String = "http") throws {
         self.folder = try folder ?? TemporaryFolder()
         port = Self.freePort()
-        issuer = "http://127.0.0.1:\(port)"
+        issuer = "\(scheme)://127.0.0.1:\(port)"
         var arguments = ["init", "--development", "--data", data, "--issuer", issuer]
         if let policy {
             let file = self.folder.file("policy.yaml")
@@ -127,9 +128,26 @@ final class ServedVault: @unchecked Sendable {
         self.service = nil
     }
 
-    func client(_ name: String = "dialer-1") throws -> VaultClient {
+    func client(
+        _ name: String = "dialer-1", key: String? = nil, tls: ClientTLS? = nil
+    ) throws -> VaultClient {
         try VaultClient(
-            issuer: issuer, client: #require(Reference(name)), key: ClientKey.load(path: keyFile(name)))
+            issuer: issuer, client: #require(Reference(name)),
+            key: ClientKey.load(path: key ?? keyFile(name)), tls: tls)
+    }
+
+    /// Runs a command of the operator, which must succeed.
+    @discardableResult
+    func command(_ arguments: String...) throws -> CommandLineProgram.Outcome {
+        let outcome = try CommandLineProgram.run(arguments + ["--data", data])
+        try Self.expectSuccess(outcome)
+        return outcome
+    }
+
+    /// Adds to the configuration.
+    func configure(_ text: String) throws {
+        let path = data + "/contact-vault.yaml"
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
     }
 
     /// `log verify` on the files.

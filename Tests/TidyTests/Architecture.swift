@@ -23,8 +23,9 @@ enum Architecture {
         ],
         "VaultAPI": ["ContactModel"],
         "VaultService": [
-            "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault", "PurposePolicy",
-            "StrictEncoding", "VaultAPI", "VaultCrypto", "hummingbird/Hummingbird",
+            "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
+            "EnvelopeEncryption",
+            "PurposePolicy", "StrictEncoding", "VaultAPI", "VaultCrypto", "hummingbird/Hummingbird",
             "hummingbird/HummingbirdCore", "hummingbird/HummingbirdTLS",
             "swift-http-types/HTTPTypes", "swift-log/Logging", "swift-nio/NIOCore", "swift-nio-ssl/NIOSSL",
             "swift-service-lifecycle/ServiceLifecycle", "swift-service-lifecycle/UnixSignals",
@@ -32,6 +33,7 @@ enum Architecture {
         "VaultClient": [
             "AccessLog", "AccessToken", "ContactModel", "StrictEncoding", "VaultAPI", "VaultCrypto",
             "async-http-client/AsyncHTTPClient", "swift-nio/NIOCore", "swift-nio/NIOHTTP1",
+            "swift-nio-ssl/NIOSSL",
         ],
         "contact-vault": [
             "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",

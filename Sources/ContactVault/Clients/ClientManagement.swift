@@ -35,26 +35,121 @@ extension Vault {
     /// Suspends a client or lets it work again; its tokens die with it at once.
     /// - Throws: ``VaultError/notFound``.
     public func setSuspended(_ isSuspended: Bool, client id: Reference, requestID: Reference) async throws {
-        try await manage(
-            .clientSuspend, as: .localOperator, requestID: requestID, covers: { _ throws(TokenError) in },
-            { transaction -> ManagedOutcome<Void> in
-                guard let revision = try transaction.store.clientRevisions([id])[id],
-                    let client = try transaction.state.clients.current([id], in: transaction.store)[id]
-                else { throw VaultError.notFound }
-                let changed = RegisteredClient(
-                    id: client.id, agency: client.agency, kind: client.kind, roles: client.roles,
-                    keys: client.keys,
-                    portfolios: client.portfolios, purposes: client.purposes, isSuspended: isSuspended,
-                    encryptionKey: client.encryptionKey)
-                try transaction.store.putClient(
-                    StoredClient(id: id, revision: revision + 1, registration: changed.registration))
-                try transaction.log(.clientSuspend, about: nil) { draft in
-                    draft.client = id
-                    draft.agency = client.agency
-                    draft.basis = isSuspended ? "operator" : "operator.lifted"
+        try await change(id, .clientSuspend, requestID: requestID) { client, _, draft in
+            client.isSuspended = isSuspended
+            draft.basis = isSuspended ? "operator" : "operator.lifted"
+        }
+    }
+
+    /// Gives a client new keys. The ones before end after an overlap, in which it can change over; tokens that are bound to
+    /// a key end with it.
+    /// - Parameters:
+    ///   - key: the new signing key; `nil` to leave those as they are.
+    ///   - encryptionKey: the new key for sealed fields, in force at once; `nil` to leave it.
+    ///   - overlapSeconds: how long the signing keys before stay good; 0 ends them at once.
+    ///   - ends: when the new signing key ends; `nil` for never.
+    /// - Returns: the registration as it is now.
+    /// - Throws: ``VaultError/notFound``; ``VaultError/conflict(_:)`` if the key is the client's already, or would serve
+    ///   two uses.
+    @discardableResult
+    public func rotateKeys(
+        of id: Reference, to key: PublicJWK?, encryptionKey: EncryptionJWK? = nil, overlapSeconds: Int64,
+        ends: Timestamp? = nil, requestID: Reference
+    ) async throws -> RegisteredClient {
+        try await change(id, .clientRotate, requestID: requestID) { client, now, draft in
+            if let encryptionKey { client.encryptionKey = encryptionKey }
+            if let key {
+                guard client.key(thumbprint: key.thumbprint) == nil else {
+                    throw VaultError.conflict("key_is_registered")
                 }
+                let end = now.adding(seconds: max(0, overlapSeconds))
+                // What ended before is gone; what is left ends no later than it would have.
+                client.keys = client.keys(at: now)
+                client.keyEnds = client.keyEnds.filter { client.key(thumbprint: $0.key) != nil }
+                for old in client.keys {
+                    client.keyEnds[old.thumbprint] = min(client.keyEnds[old.thumbprint] ?? end, end)
+                }
+                client.keys.append(key)
+                client.keyEnds[key.thumbprint] = ends
+                draft.keyThumbprint = EntryDigest(key.thumbprint)
+            }
+            if let encryption = client.encryptionKey, client.key(thumbprint: encryption.thumbprint) != nil {
+                throw VaultError.inconsistent("encryption_key_signs")
+            }
+            draft.basis = "operator"
+        }
+    }
+
+    /// Sets or takes away the DNS name by whose certificates a client may have tokens bound; tokens that are bound to one die
+    /// when it is taken away.
+    /// - Throws: ``VaultError/notFound``; ``VaultError/conflict(_:)`` for a name that no certificate has.
+    public func setCertificateName(
+        _ name: String?, of id: Reference, requestID: Reference
+    ) async throws {
+        if let name, !RegisteredClient.isCertificateName(name) {
+            throw VaultError.conflict("certificate_name")
+        }
+        try await change(id, .clientRotate, requestID: requestID) { client, _, draft in
+            client.certificateName = name.map { $0.lowercased() }
+            draft.basis = name == nil ? "certificate.removed" : "certificate"
+        }
+    }
+
+    @discardableResult
+    private func change(
+        _ id: Reference, _ kind: EntryKind, requestID: Reference,
+        _ change: @escaping @Sendable (inout RegisteredClient, Timestamp, inout EntryDraft) throws -> Void
+    ) async throws -> RegisteredClient {
+        try await manage(
+            kind, as: .localOperator, requestID: requestID, covers: { _ throws(TokenError) in },
+            { transaction -> ManagedOutcome<RegisteredClient> in
+                guard let revision = try transaction.store.clientRevisions([id])[id],
+                    var client = try transaction.state.clients.current([id], in: transaction.store)[id]
+                else { throw VaultError.notFound }
+                var draft = transaction.template
+                try change(&client, transaction.now, &draft)
+                try transaction.store.putClient(
+                    StoredClient(id: id, revision: revision + 1, registration: client.registration))
+                let (basis, thumbprint) = (draft.basis, draft.keyThumbprint)
+                try transaction.log(kind, about: nil) { entry in
+                    entry.client = id
+                    entry.agency = client.agency
+                    entry.basis = basis
+                    entry.keyThumbprint = thumbprint
+                }
+                return .done(client)
+            })
+    }
+
+    // MARK: Agencies
+
+    /// Sets the time for which an agency is entrusted. It counts from the next decision on, for tokens that are out too.
+    public func entrust(_ entrustment: Entrustment, requestID: Reference) async throws {
+        try await manage(
+            .agencyEntrust, as: .localOperator, requestID: requestID, covers: { _ throws(TokenError) in },
+            { transaction -> ManagedOutcome<Void> in
+                try transaction.store.putEntrustment(entrustment)
+                try transaction.log(.agencyEntrust, about: nil) { $0.agency = entrustment.agency }
                 return .done(())
             })
+    }
+
+    /// Every entrustment, by agency.
+    public func entrustments() async throws -> [Entrustment] {
+        do { return try await store.read { try $0.entrustments() } } catch {
+            throw VaultError(storing: error)
+        }
+    }
+
+    /// Keys of clients that have ended, or will within ``Limits/keyEndWarningSeconds``, of clients that have no other that
+    /// lasts; by client.
+    public func endingKeys() async throws -> [EndingKey] {
+        let now = clock()
+        let soon = now.adding(seconds: Limits.keyEndWarningSeconds)
+        return try await clients().filter { !$0.isSuspended && $0.keys(at: soon).isEmpty }.compactMap {
+            client in
+            client.keyEnds.values.max().map { EndingKey(client: client.id, ends: $0) }
+        }
     }
 
     /// Every registered client.
@@ -72,4 +167,12 @@ extension Vault {
             throw VaultError(storing: error)
         }
     }
+}
+
+/// A client that will have no key.
+public struct EndingKey: Equatable, Sendable {
+    /// The client.
+    public let client: Reference
+    /// When its last key ends, or ended.
+    public let ends: Timestamp
 }

@@ -51,6 +51,12 @@ extension RegisteredClient {
             ("suspended", .bool(isSuspended)),
         ])
         object["encryption_key"] = encryptionKey?.json
+        object["certificate_name"] = certificateName.map { .string($0) }
+        if !keyEnds.isEmpty {
+            object["key_ends"] = .object(
+                JSONObject(
+                    keyEnds.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value.milliseconds)) }))
+        }
         return JSONValue.object(object).canonicalBytes
     }
 
@@ -77,8 +83,34 @@ extension RegisteredClient {
             guard let key = try? EncryptionJWK(parsing: value) else { return nil }
             encryptionKey = key
         }
+        var keyEnds: [String: Timestamp] = [:]
+        if let value = object["key_ends"] {
+            guard let members = value.objectValue?.members else { return nil }
+            for (thumbprint, end) in members {
+                guard let milliseconds = end.integerValue, milliseconds >= 0 else { return nil }
+                keyEnds[thumbprint] = Timestamp(milliseconds: milliseconds)
+            }
+        }
+        var certificateName: String?
+        if let value = object["certificate_name"] {
+            guard let name = value.stringValue, Self.isCertificateName(name) else { return nil }
+            certificateName = name
+        }
         self.init(
             id: id, agency: agency, kind: kind, roles: Set(roles), keys: keys, portfolios: Set(portfolios),
-            purposes: Set(purposes), isSuspended: suspended, encryptionKey: encryptionKey)
+            purposes: Set(purposes), isSuspended: suspended, encryptionKey: encryptionKey,
+            keyEnds: keyEnds, certificateName: certificateName)
+    }
+
+    /// Whether a text can be the DNS name of a certificate: letters, digits, hyphens and dots, and no wildcard, which would
+    /// name more than one client.
+    package static func isCertificateName(_ text: String) -> Bool {
+        (1...253).contains(text.utf8.count)
+            && text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
+                (1...63).contains(label.utf8.count)
+                    && label.utf8.allSatisfy {
+                        (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || $0 == 0x2D
+                    }
+            }
     }
 }

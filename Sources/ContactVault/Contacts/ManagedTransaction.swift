@@ -5,6 +5,7 @@ import AccessLog
 public import AccessToken
 import ContactModel
 import EnvelopeEncryption
+import PurposePolicy
 import VaultCrypto
 
 /// On whose word an operation is carried out.
@@ -111,14 +112,14 @@ extension Vault {
                 template.client = Caller.operatorName
             case .client(let access):
                 let claims = access.token.claims
-                client = try state.clients.current([claims.client], in: store)[claims.client]
+                let standing = try state.clients.standing(claims.client, in: store)
+                client = standing.client
                 template.client = claims.client
                 template.agency = client?.agency
-                template.keyThumbprint = EntryDigest(claims.confirmation)
-                template.tokenDigest = EntryDigest(bytes: access.token.identifierHash)
+                template.bind(to: access.token)
                 refusal = try Self.refusal(
-                    of: access, client: client, in: store, tenant: tenant, spendsProof: spendsProof,
-                    covers: covers)
+                    of: access, standing, in: store, policy: state.policy.policy, tenant: tenant,
+                    spendsProof: spendsProof, covers: covers)
             }
             let writer = try LogWriter(
                 store, contacts: contacts, keyring: keyring, source: state.instance, random: random)
@@ -149,22 +150,23 @@ extension Vault {
     }
 
     private static func refusal(
-        of access: VerifiedAccess, client: RegisteredClient?, in store: any VaultTransaction,
-        tenant: TenantID,
-        spendsProof: Bool,
+        of access: VerifiedAccess, _ standing: ClientStanding, in store: any VaultTransaction,
+        policy: Policy, tenant: TenantID, spendsProof: Bool,
         covers: (VerifiedAccess) throws(TokenError) -> Void
     ) throws -> DenialCode? {
         if spendsProof {
-            let proof = ProofUse(digest: access.proofIdentifier, expires: access.proofExpires)
-            guard try store.insertProofs([proof]) == [true] else { return .proofReplayed }
+            if let proof = access.proof {
+                guard try store.insertProofs([ProofUse(proof)]) == [true] else { return .proofReplayed }
+            }
             guard store.now < access.token.claims.expires else { return .tokenExpired }
         }
-        guard let client else { return .clientUnknown }
-        guard !client.isSuspended else { return .clientSuspended }
+        if let code = standing.refusal(of: access.token.claims.confirmation, at: store.now) { return code }
+        guard let client = standing.client else { return .clientUnknown }
         guard try !store.isRevoked(access.token, agency: client.agency, tenant: tenant) else {
             return .tokenRevoked
         }
         do { try covers(access) } catch { return .insufficientScope }
+        if let code = policy.refusal(ofTrusted: access.token, client) { return code }
         // Roles may have been taken away since the token was issued.
         return client.mayRequest(access.details) ? nil : .roleNotAllowed
     }

@@ -1,6 +1,7 @@
 // What is known of an access before it has a place in the log.
 
 import AccessLog
+import AccessToken
 import ContactModel
 
 /// An entry without its position, time and digests.
@@ -15,6 +16,8 @@ struct EntryDraft: Sendable {
     var client: Reference?
     var agency: Reference?
     var keyThumbprint: EntryDigest?
+    var certificateThumbprint: EntryDigest?
+    var trustedIssuer: Reference?
     var tokenDigest: EntryDigest?
     var purpose: Purpose?
     var action: Action?
@@ -47,6 +50,21 @@ struct EntryDraft: Sendable {
         self.reason = reason
     }
 
+    /// Says by which token, and what its holder proved to hold.
+    mutating func bind(to token: VerifiedToken) {
+        bind(to: token.claims.confirmation)
+        tokenDigest = EntryDigest(bytes: token.identifierHash)
+        trustedIssuer = token.trustedIssuer
+    }
+
+    /// Says what the client proved to hold.
+    mutating func bind(to confirmation: TokenConfirmation) {
+        switch confirmation {
+        case .proofKey(let thumbprint): keyThumbprint = EntryDigest(thumbprint)
+        case .certificate(let thumbprint): certificateThumbprint = EntryDigest(thumbprint)
+        }
+    }
+
     /// Takes over whom and what another entry is about, for an entry that follows from it.
     mutating func copyPlace(of other: EntryDraft) {
         requestID = other.requestID
@@ -69,6 +87,8 @@ struct EntryDraft: Sendable {
         entry.client = client
         entry.agency = agency
         entry.keyThumbprint = keyThumbprint
+        entry.certificateThumbprint = certificateThumbprint
+        entry.trustedIssuer = trustedIssuer
         entry.tokenDigest = tokenDigest
         entry.purpose = purpose
         entry.action = action

@@ -23,8 +23,11 @@ final class UnauthenticatedCount: Sendable {
         case .invalidAuthorizationDetails(let fault): reason = "details." + fault.rawValue
         case .insufficientScope: reason = "insufficient_scope"
         }
-        if let code = EntryCode(reason) { counts.withLock { $0[code, default: 0] += 1 } }
+        if let code = EntryCode(reason) { count(code) }
     }
+
+    /// Counts one refusal for this reason.
+    func count(_ reason: EntryCode) { counts.withLock { $0[reason, default: 0] += 1 } }
 
     /// Takes the counts, sorted by reason.
     func take() -> [(reason: EntryCode, count: UInt64)] {
@@ -43,6 +46,9 @@ final class UnauthenticatedCount: Sendable {
 }
 
 extension Vault {
+    /// Counts a request without credentials that was not even of the form of one, such as a token request that is no form.
+    package func countMalformed() { unauthenticated.count("request.malformed") }
+
     /// Appends what was counted since the last call. Called every minute and when the vault closes.
     public func recordUnauthenticated() async throws {
         let taken = unauthenticated.take()

@@ -226,8 +226,10 @@ private struct PolicyReplay {
     private static func stands(_ code: DenialCode) -> Bool {
         switch code {
         case .proofReplayed, .assertionReplayed, .insufficientScope, .tokenSpent, .tokenRevoked,
+            .tokenLifeTooLong,
             .tokenExpired,
-            .clientSuspended, .clientUnknown, .contactUnknown, .contactErased, .rateLimited, .actorThrottled,
+            .clientSuspended, .clientUnknown, .keyNotRegistered, .agencyNotEntrusted, .contactUnknown,
+            .contactErased, .rateLimited, .actorThrottled,
             .ceilingReached, .referenceMissing, .referenceUnknown, .referenceExpired, .approvalMissing,
             .encryptionKeyMissing, .contactRestricted, .contactSuspended:
             true

@@ -254,10 +254,8 @@ final class AccessRecorder: Sendable {
         let state = state
         let random = random
         _ = try? await store.transaction { transaction in
-            if case .spent = attempt.proof {
-                _ = try transaction.insertProofs([
-                    ProofUse(digest: attempt.access.proofIdentifier, expires: attempt.access.proofExpires)
-                ])
+            if case .spent = attempt.proof, let proof = attempt.access.proof {
+                _ = try transaction.insertProofs([ProofUse(proof)])
             }
             var writer = try LogWriter(
                 transaction, contacts: [], keyring: state.keyring, source: state.instance, random: random)
@@ -371,8 +369,7 @@ extension EntryDraft {
         let claims = attempt.access.token.claims
         requestID = attempt.requestID
         client = claims.client
-        keyThumbprint = EntryDigest(claims.confirmation)
-        tokenDigest = EntryDigest(bytes: attempt.access.token.identifierHash)
+        bind(to: attempt.access.token)
         action = attempt.action
         contact = attempt.contact
         if case .contactAccess(let details) = claims.details {

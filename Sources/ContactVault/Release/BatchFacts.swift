@@ -53,13 +53,13 @@ struct BatchFacts {
         var fresh = try transaction.insertProofs(
             attempts.compactMap { attempt in
                 guard case .spent = attempt.proof else { return nil }
-                return ProofUse(digest: attempt.access.proofIdentifier, expires: attempt.access.proofExpires)
+                return attempt.access.proof.map { ProofUse($0) }
             }
         )[...]
         var isFresh: [Bool] = []
         for attempt in attempts {
             switch attempt.proof {
-            case .spent: isFresh.append(fresh.popFirst() ?? false)
+            case .spent: isFresh.append(attempt.access.proof == nil || (fresh.popFirst() ?? false))
             case .sharedWithPrevious: isFresh.append(isFresh.last ?? false)
             case .alreadySpent: isFresh.append(true)
             }
@@ -83,14 +83,20 @@ struct BatchFacts {
         let client = facts.clients[claims.client]
         guard isFreshProof[index] else { return .denied(.proofReplayed, client) }
         guard facts.now < claims.expires else { return .denied(.tokenExpired, client) }
+        let standing = facts.standings[claims.client] ?? ClientStanding(client: nil, entrustment: nil)
+        if let code = standing.refusal(of: claims.confirmation, at: facts.now) {
+            return .denied(code, client)
+        }
         guard let client else { return .denied(.clientUnknown, nil) }
-        guard !client.isSuspended else { return .denied(.clientSuspended, client) }
         guard !revocations.revoke(attempt.access.token, revocationKeys[index]) else {
             return .denied(.tokenRevoked, client)
         }
         guard case .contactAccess(let details) = claims.details, details.action == attempt.action,
             details.contacts.contains(attempt.contact)
         else { return .denied(.insufficientScope, client) }
+        if let code = facts.policy.refusal(ofTrusted: attempt.access.token, client) {
+            return .denied(code, client)
+        }
 
         // A retry of the same request is answered again for a short while: the caller may never have seen the answer.
         var earlier = deliveries[Self.deliveryKey(attempt)]

@@ -19,6 +19,8 @@ struct AskedRelease: Sendable {
 struct DecisionFacts {
     let contacts: [ContactID: StoredContact]
     let clients: [Reference: RegisteredClient]
+    /// How these clients stand.
+    let standings: [Reference: ClientStanding]
     let policy: Policy
     let tenant: TenantID
     let now: Timestamp
@@ -59,7 +61,9 @@ struct DecisionFacts {
         self.tenant = tenant
         self.now = now
         contacts = try reader.contacts(asked.map(\.contact) + others.contacts)
-        clients = try state.clients.current(asked.map(\.client) + others.clients, in: reader)
+        standings = try state.clients.standings(asked.map(\.client) + others.clients, in: reader)
+        let clients = standings.compactMapValues(\.client)
+        self.clients = clients
         consents = try reader.consents(of: asked.map(\.contact))
         suppressions = try reader.suppressions(contacts.values.map(\.phoneIndex))
         let wanted = Wanted(

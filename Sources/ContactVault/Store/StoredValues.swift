@@ -1,5 +1,6 @@
 // The rows a store keeps, as values. Byte strings are opaque to the store.
 
+import AccessToken
 public import ContactModel
 
 /// Who this vault is.
@@ -258,6 +259,9 @@ public struct ProofUse: Hashable, Sendable {
         self.digest = digest
         self.expires = expires
     }
+
+    /// The proof of a request.
+    init(_ proof: SingleUseProof) { self.init(digest: proof.identifier, expires: proof.expires) }
 }
 
 /// Names the use budget of a token for one contact.
@@ -354,5 +358,29 @@ public struct IdempotentResult: Hashable, Sendable {
         self.body = body
         self.contact = contact
         self.expires = expires
+    }
+}
+
+/// When a key version came into a state, by the store's clock. The keyring has no such times, and must not: it is
+/// authenticated, and they are only for saying how long a step has to wait.
+public struct StoredKeyChange: Hashable, Sendable {
+    /// The key's name, such as `token_signing`.
+    public let name: String
+    /// The key's id, 0 for all but key-encryption keys.
+    public let id: UInt32
+    /// The version.
+    public let version: UInt32
+    /// The state's name.
+    public let state: String
+    /// Since when.
+    public let since: Timestamp
+
+    /// A change.
+    public init(name: String, id: UInt32, version: UInt32, state: String, since: Timestamp) {
+        self.name = name
+        self.id = id
+        self.version = version
+        self.state = state
+        self.since = since
     }
 }

@@ -101,6 +101,13 @@ public protocol VaultReader {
     /// Revision of each client's registration; unknown ones are left out.
     func clientRevisions(_ ids: [Reference]) throws -> [Reference: UInt64]
 
+    /// Entrustments of these agencies; agencies without one are left out.
+    func entrustments(of agencies: [Reference]) throws -> [Reference: Entrustment]
+    /// Every entrustment, by agency.
+    func entrustments() throws -> [Entrustment]
+    /// When key versions came into their present state; versions that never changed are left out.
+    func keyChanges() throws -> [StoredKeyChange]
+
     /// Revocations by what they revoke; what is not revoked is left out.
     func revocations(_ keys: [RevocationKey]) throws -> [RevocationKey: StoredRevocation]
     /// Uses of tokens so far; tokens never used are left out.
@@ -167,6 +174,11 @@ public protocol VaultTransaction: VaultReader {
 
     /// Registers a client or replaces its registration.
     func putClient(_ client: StoredClient) throws
+
+    /// Sets the entrustment of an agency.
+    func putEntrustment(_ entrustment: Entrustment) throws
+    /// Sets when a key version came into a state.
+    func putKeyChange(_ change: StoredKeyChange) throws
 
     /// Remembers proofs; for each whether it was new. A proof twice in one call is new once.
     func insertProofs(_ proofs: [ProofUse]) throws -> [Bool]

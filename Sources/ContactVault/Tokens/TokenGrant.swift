@@ -15,18 +15,21 @@ public struct TokenRequest: Sendable {
     public let authorizationDetails: [UInt8]
     /// Every value of the `DPoP` header field.
     public let proof: [String]
+    /// The certificate that the client showed on this connection, verified; `nil` if none.
+    public let certificate: ClientCertificate?
     /// The caller's request id or the service's.
     public let requestID: Reference
 
     /// A request.
     public init(
         assertion: [UInt8], clientID: String?, authorizationDetails: [UInt8], proof: [String],
-        requestID: Reference
+        certificate: ClientCertificate? = nil, requestID: Reference
     ) {
         self.assertion = assertion
         self.clientID = clientID
         self.authorizationDetails = authorizationDetails
         self.proof = proof
+        self.certificate = certificate
         self.requestID = requestID
     }
 }
@@ -34,41 +37,43 @@ public struct TokenRequest: Sendable {
 extension Vault {
     /// Grants a token, or says why not.
     ///
-    /// Order: the assertion's signature, the proof, its nonce, the details' schema, one transaction that spends assertion
-    /// and proof and checks the registration and the policy, then the signature. A refusal after the client is known has
-    /// an entry.
+    /// Order: the assertion's signature, the proof and its nonce (or, for a client that sends none, the connection's
+    /// certificate), the details' schema, one transaction that spends assertion and proof and checks the registration, the
+    /// agency's entrustment and the policy, then the signature. A refusal after the client is known has an entry.
     /// - Throws: ``VaultError/token(_:)``; ``VaultError/denied(_:)`` with the rule that refused.
     public func grantToken(_ request: TokenRequest) async throws -> IssuedToken {
         let now = clock()
         let state = state
-        let (client, assertion, proof): (RegisteredClient, VerifiedAssertion, VerifiedProof)
-        let details: AuthorizationDetails
+        let (client, assertion): (RegisteredClient, VerifiedAssertion)
+        let (confirmation, proof): (TokenConfirmation, VerifiedProof?)
         do throws(TokenError) {
             (client, assertion) = try await authenticate(
                 assertion: request.assertion, clientID: request.clientID, now: now)
-            proof = try proofVerifier.verify(
-                headerValues: request.proof, method: "POST", path: Self.tokenPath, binding: .client(client),
-                now: now)
-            details = try AuthorizationDetails.parse(parameter: request.authorizationDetails)
+            (confirmation, proof) = try confirm(client, request, now: now)
         } catch {
             unauthenticated.count(error)
             throw VaultError.token(error)
         }
+        // From here on somebody is answerable: malformed details are refused below, with an entry.
+        let asked = Result { () throws(TokenError) in
+            try AuthorizationDetails.parse(parameter: request.authorizationDetails)
+        }
 
         let policy = state.policy
         let random = random
-        let grant = try await storing { transaction -> Result<Int64, DenialCode> in
-            let fresh = try transaction.insertProofs([
-                ProofUse(digest: assertion.replayKey, expires: assertion.replayKeyExpires),
-                ProofUse(digest: proof.replayKey, expires: proof.replayKeyExpires),
-            ])
+        let grant = try await storing { transaction -> Result<Grant, GrantRefusal> in
+            var fresh = try transaction.insertProofs(
+                [ProofUse(digest: assertion.replayKey, expires: assertion.replayKeyExpires)]
+                    + (proof.map { [ProofUse(digest: $0.replayKey, expires: $0.replayKeyExpires)] } ?? []))
+            if proof == nil { fresh.append(true) }
             // The registration again, now in the transaction: a suspension counts at once.
-            let registered = try state.clients.current([client.id], in: transaction)[client.id]
-            let granted = Self.decide(details, registered, fresh: fresh, policy: policy.policy)
-            if case .failure(let code) = granted {
+            let standing = try state.clients.standing(client.id, in: transaction)
+            let granted = Self.decide(
+                asked, standing, confirmation, fresh: fresh, policy: policy.policy, now: transaction.now)
+            if case .failure(let refusal) = granted {
                 var draft = EntryDraft(
-                    refusing: details, to: client, key: proof.thumbprint, code: code, request: request,
-                    policy: policy)
+                    refusing: try? asked.get(), to: client, confirmation, reason: refusal.entryCode,
+                    request: request, policy: policy)
                 let contacts = draft.contact.map { [$0] } ?? []
                 draft.disclosureKey = try transaction.contacts(contacts).values.first?.disclosureKey
                 var writer = try LogWriter(
@@ -79,15 +84,29 @@ extension Vault {
             }
             return granted
         }
-        let seconds: Int64
-        do { seconds = try grant.get() } catch { throw VaultError.denied(error) }
+        let granted: Grant
+        do { granted = try grant.get() } catch { throw error.vaultError }
         do {
-            return try tokenIssuer.issue(
-                to: client.id, details: details, confirmation: proof.thumbprint,
-                policyVersion: policy.reference.text, seconds: seconds, now: now, random: random)
+            return try state.keys.tokenIssuer.issue(
+                to: client.id, details: granted.details, confirmation: confirmation,
+                policyVersion: policy.reference.text, seconds: granted.seconds, now: now, random: random)
         } catch {
             throw VaultError.token(error)
         }
+    }
+
+    /// What the client proved to hold, to which its token will be bound.
+    private func confirm(
+        _ client: RegisteredClient, _ request: TokenRequest, now: Timestamp
+    ) throws(TokenError) -> (TokenConfirmation, VerifiedProof?) {
+        // A proof is preferred: a client that sends one may be behind a proxy whose certificate this is.
+        if request.proof.isEmpty, let certificate = request.certificate, client.isNamed(by: certificate) {
+            return (.certificate(certificate.thumbprint), nil)
+        }
+        let proof = try state.keys.proofVerifier.verify(
+            headerValues: request.proof, method: "POST", path: Self.tokenPath, binding: .client(client),
+            now: now)
+        return (.proofKey(proof.thumbprint), proof)
     }
 
     func authenticate(
@@ -109,34 +128,24 @@ extension Vault {
 
     /// The life of the token, seconds, or the rule that refuses it.
     private static func decide(
-        _ details: AuthorizationDetails, _ client: RegisteredClient?, fresh: [Bool], policy: Policy
-    ) -> Result<Int64, DenialCode> {
-        guard fresh[0] else { return .failure(.assertionReplayed) }
-        guard fresh[1] else { return .failure(.proofReplayed) }
-        guard let client else { return .failure(.clientUnknown) }
-        guard !client.isSuspended else { return .failure(.clientSuspended) }
-        switch details {
-        case .contactAccess(let access):
-            do throws(DenialCode) {
-                let terms = try policy.tokenTerms(
-                    for: ReleaseScope(access, client: client), uses: access.maximumUses)
-                guard client.mayRequest(details) else { return .failure(.roleNotAllowed) }
-                return .success(min(terms.seconds, details.maximumSeconds))
-            } catch {
-                return .failure(error)
-            }
-        case .numberMatch(let match):
-            do throws(DenialCode) {
-                let terms = try policy.tokenTerms(
-                    for: ReleaseScope(match, client: client), uses: match.maximumUses)
-                guard client.mayRequest(details) else { return .failure(.roleNotAllowed) }
-                return .success(min(terms.seconds, details.maximumSeconds))
-            } catch {
-                return .failure(error)
-            }
-        case .contactIntake, .contactManagement, .accessLog, .keyManagement:
-            guard client.mayRequest(details) else { return .failure(.roleNotAllowed) }
-            return .success(details.maximumSeconds)
+        _ asked: Result<AuthorizationDetails, TokenError>, _ standing: ClientStanding,
+        _ confirmation: TokenConfirmation, fresh: [Bool], policy: Policy, now: Timestamp
+    ) -> Result<Grant, GrantRefusal> {
+        guard fresh[0] else { return .failure(.rule(.assertionReplayed)) }
+        guard fresh[1] else { return .failure(.rule(.proofReplayed)) }
+        if let code = standing.refusal(of: confirmation, at: now) { return .failure(.rule(code)) }
+        guard let client = standing.client else { return .failure(.rule(.clientUnknown)) }
+        let details: AuthorizationDetails
+        do { details = try asked.get() } catch { return .failure(.malformed(error)) }
+        do throws(DenialCode) {
+            let seconds = try policy.tokenSeconds(for: details, client)
+            // No token outlives the entrustment of the agency; at least a second is left of it.
+            return .success(
+                Grant(
+                    details: details, seconds: max(1, min(seconds, standing.secondsLeft(at: now) ?? seconds)))
+            )
+        } catch {
+            return .failure(.rule(error))
         }
     }
 
@@ -148,16 +157,80 @@ extension Vault {
     }
 }
 
+/// What is granted.
+private struct Grant: Sendable {
+    let details: AuthorizationDetails
+    /// Life of the token.
+    let seconds: Int64
+}
+
+/// Why a client that is known gets no token.
+private enum GrantRefusal: Error {
+    case rule(DenialCode)
+    /// What it asked for does not parse.
+    case malformed(TokenError)
+
+    var entryCode: EntryCode? {
+        switch self {
+        case .rule(let code): EntryCode(code)
+        case .malformed(.invalidAuthorizationDetails(let fault)): EntryCode("details." + fault.rawValue)
+        case .malformed: "details"
+        }
+    }
+
+    var vaultError: VaultError {
+        switch self {
+        case .rule(let code): .denied(code)
+        case .malformed(let error): .token(error)
+        }
+    }
+}
+
+extension Policy {
+    /// The longest life of a token for these details, seconds.
+    /// - Throws: the rule that grants this client none.
+    func tokenSeconds(
+        for details: AuthorizationDetails, _ client: RegisteredClient
+    ) throws(DenialCode) -> Int64 {
+        let seconds: Int64
+        switch details {
+        case .contactAccess(let access):
+            seconds = try tokenTerms(for: ReleaseScope(access, client: client), uses: access.maximumUses)
+                .seconds
+        case .numberMatch(let match):
+            seconds = try tokenTerms(for: ReleaseScope(match, client: client), uses: match.maximumUses)
+                .seconds
+        case .contactIntake, .contactManagement, .accessLog, .keyManagement:
+            seconds = details.maximumSeconds
+        }
+        guard client.mayRequest(details) else { throw .roleNotAllowed }
+        return min(seconds, details.maximumSeconds)
+    }
+
+    /// Why a trusted issuer's token is not good here: the terms that the vault's own were granted under are checked at each
+    /// use of one that somebody else granted. `nil` for the vault's own.
+    func refusal(ofTrusted token: VerifiedToken, _ client: RegisteredClient) -> DenialCode? {
+        guard token.trustedIssuer != nil else { return nil }
+        do throws(DenialCode) {
+            let longest = try tokenSeconds(for: token.claims.details, client)
+            let seconds = token.claims.expires.seconds - token.claims.issuedAt.seconds
+            return seconds <= longest ? nil : .tokenLifeTooLong
+        } catch {
+            return error
+        }
+    }
+}
+
 extension EntryDraft {
     fileprivate init(
-        refusing details: AuthorizationDetails, to client: RegisteredClient, key: String, code: DenialCode,
-        request: TokenRequest, policy: PolicyInForce
+        refusing details: AuthorizationDetails?, to client: RegisteredClient,
+        _ confirmation: TokenConfirmation, reason: EntryCode?, request: TokenRequest, policy: PolicyInForce
     ) {
-        self.init(.tokenDeny, .deny, reason: EntryCode(code))
+        self.init(.tokenDeny, .deny, reason: reason)
         requestID = request.requestID
         self.client = client.id
         agency = client.agency
-        keyThumbprint = EntryDigest(key)
+        bind(to: confirmation)
         policyVersion = policy.reference
         if case .contactAccess(let access) = details {
             purpose = access.purpose

@@ -110,14 +110,14 @@ extension Vault {
     public func introspect(_ request: TokenStatusRequest) async throws -> TokenStatus {
         let now = clock()
         let tenant = identity.tenant
-        let token = try? tokenVerifier.verify(request.token, now: now)
+        let token = try? state.keys.tokenVerifier.verify(request.token, now: now)
         return try await authenticated(request, .tokenIntrospect, about: token) { store, client in
             guard let token, client.id == token.claims.client || client.roles.contains(.security) else {
                 return .inactive
             }
-            let holder = try self.state.clients.current([token.claims.client], in: store)[token.claims.client]
-            guard let holder, !holder.isSuspended,
-                try !store.isRevoked(token, agency: holder.agency, tenant: tenant)
+            let holder = try self.state.clients.standing(token.claims.client, in: store)
+            guard holder.refusal(of: token.claims.confirmation, at: now) == nil,
+                try !store.isRevoked(token, agency: holder.client?.agency, tenant: tenant)
             else { return .inactive }
             guard let budget = token.claims.details.budget else {
                 return TokenStatus(claims: token.claims, usesRemaining: nil)
@@ -136,7 +136,7 @@ extension Vault {
     /// - Throws: ``VaultError/token(_:)`` for a bad assertion; ``VaultError/denied(_:)`` with `client_unknown` for somebody
     ///   else's token.
     public func revoke(_ request: TokenStatusRequest) async throws {
-        let token = try? tokenVerifier.verify(request.token, now: clock())
+        let token = try? state.keys.tokenVerifier.verify(request.token, now: clock())
         let isForeign = try await authenticated(request, .tokenRevoke, about: token) { store, client in
             guard let token else { return false }
             guard client.id == token.claims.client || client.roles.contains(.security) else { return true }
@@ -192,7 +192,7 @@ extension Vault {
             let fresh = try transaction.insertProofs([
                 ProofUse(digest: assertion.replayKey, expires: assertion.replayKeyExpires)
             ])
-            let registered = try state.clients.current([client.id], in: transaction)[client.id]
+            let standing = try state.clients.standing(client.id, in: transaction)
             var draft = EntryDraft(kind, .permit)
             draft.requestID = request.requestID
             draft.client = client.id
@@ -202,10 +202,10 @@ extension Vault {
             let result: Result<Value, DenialCode>
             if fresh != [true] {
                 result = .failure(.assertionReplayed)
-            } else if let registered, !registered.isSuspended {
-                result = .success(try act(transaction, registered))
+            } else if let code = standing.refusal(of: nil, at: transaction.now) {
+                result = .failure(code)
             } else {
-                result = .failure(registered == nil ? .clientUnknown : .clientSuspended)
+                result = .success(try act(transaction, standing.client ?? client))
             }
             if case .failure(let code) = result {
                 draft.outcome = .deny

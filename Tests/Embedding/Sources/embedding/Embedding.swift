@@ -45,7 +45,7 @@ struct Embedding {
         let token = try await token(from: vault, client: client, key: key, contact: contact, request: request)
         let path = "/v1/contacts/\(contact)/actions/dial"
         let access = try await answeringNonce { nonce in
-            try vault.verify(
+            try await vault.verify(
                 authorization: ["DPoP " + token],
                 proof: [
                     try DPoPProof.make(
