@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: bootstrap build test demo bench soak format lint clean
+.PHONY: bootstrap build test demo bench soak fuzz format lint clean
 
 # Folder of Wycheproof files; set by hand, or found beside the checkout.
 CONTACT_VAULT_VECTORS ?= $(wildcard $(CURDIR)/../shared/vectors/wycheproof)
@@ -44,6 +44,12 @@ bench:
 # Everything that `make test` does a part of for lack of time.
 soak: bootstrap
 	CONTACT_VAULT_SOAK=1 swift test --filter Soak
+
+# The parsers of what strangers send, FUZZ_SECONDS each; see docs/fuzzing.md.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@scripts/bootstrap build
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
 
 format:
 	swift format format --in-place --parallel --recursive $(swift_sources)

@@ -51,6 +51,7 @@ let package = Package(
     ],
     targets: [
         // C libraries, header shims only.
+        .systemLibrary(name: "COpenSSLTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(
             name: "CPhoneNumber",
@@ -165,7 +166,8 @@ let package = Package(
         .executableTarget(
             name: "vault-bench",
             dependencies: [
-                "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption",
+                "AccessLog", "AccessToken", "COpenSSLTLS", "ContactModel", "ContactVault",
+                "EnvelopeEncryption",
                 "PurposePolicy",
                 "SQLiteStore", "StrictEncoding", "VaultClient", "VaultCrypto",
             ],

@@ -42,6 +42,8 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case clientRotate = "client.rotate"
     case clientSuspend = "client.suspend"
     case agencyEntrust = "agency.entrust"
+    /// A trusted issuer was in the configuration at the start.
+    case issuerTrust = "issuer.trust"
     case tokenIssue = "token.issue"
     case tokenDeny = "token.deny"
     case tokenRevoke = "token.revoke"

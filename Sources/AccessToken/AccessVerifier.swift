@@ -28,10 +28,14 @@ public struct VerifiedAccess: Sendable {
     /// What is spent once, in the transaction that records the access; `nil` for a token that is bound to the connection's
     /// certificate: TLS lets nobody repeat a request there, and what the holder repeats spends a use again.
     public let proof: SingleUseProof?
+    /// The certificate of the connection, for a token that is bound to it. Whether it still names the client, its
+    /// registration says.
+    public let certificate: ClientCertificate?
 
-    package init(token: VerifiedToken, proof: SingleUseProof?) {
+    package init(token: VerifiedToken, proof: SingleUseProof?, certificate: ClientCertificate? = nil) {
         self.token = token
         self.proof = proof
+        self.certificate = certificate
     }
 
     /// The client.
@@ -86,7 +90,7 @@ public struct AccessVerifier: Sendable {
             guard case .certificate(let bound) = token.claims.confirmation,
                 certificate.thumbprint.isExactly(bound)
             else { throw .invalidToken(.keyBinding) }
-            return VerifiedAccess(token: token, proof: nil)
+            return VerifiedAccess(token: token, proof: nil, certificate: certificate)
         }
     }
 
@@ -191,13 +195,5 @@ extension VerifiedAccess {
     public func accessLog(_ operation: AccessLogDetails.Operation) throws(TokenError) -> AccessLogDetails {
         guard case .accessLog(let log) = details, log.operation == operation else { throw .insufficientScope }
         return log
-    }
-
-    /// Returns if the token covers this operation on keys or policy.
-    /// - Throws: ``TokenError/insufficientScope``.
-    public func requireKeyManagement(_ operation: KeyManagementDetails.Operation) throws(TokenError) {
-        guard case .keyManagement(let keys) = details, keys.operation == operation else {
-            throw .insufficientScope
-        }
     }
 }

@@ -11,15 +11,15 @@ public struct RegisteredClient: Sendable {
     /// What kind of program it is.
     public let kind: ClientKind
     /// What it may ask tokens for.
-    public let roles: Set<Role>
+    public package(set) var roles: Set<Role>
     /// Its public keys; several while it rotates them.
     public package(set) var keys: [PublicJWK]
     /// When a key ends, by thumbprint: the first moment at which it is no longer good. A key that is not here has no end.
     public package(set) var keyEnds: [String: Timestamp]
     /// Portfolios it is bounded to; empty for all.
-    public let portfolios: Set<Reference>
+    public package(set) var portfolios: Set<Reference>
     /// Purposes it is bounded to; empty for all that its roles allow.
-    public let purposes: Set<Purpose>
+    public package(set) var purposes: Set<Purpose>
     /// Whether it is suspended: nothing is issued to it, and what was issued is no longer good.
     public package(set) var isSuspended: Bool
     /// The key that sealed fields are encrypted to, if it has one.
@@ -56,11 +56,16 @@ public struct RegisteredClient: Sendable {
         keys.filter { key in keyEnds[key.thumbprint].map { now < $0 } ?? true }
     }
 
-    /// Whether a token that is bound like this is still this client's at a moment: its key may have ended since.
-    public func holds(_ confirmation: TokenConfirmation, at now: Timestamp) -> Bool {
+    /// Whether what a token is bound to is this client's at a moment: its key may have ended since, or its certificate may
+    /// name another. Whoever issued the token is not believed about that.
+    /// - Parameter certificate: what the connection showed, for a token that is bound to it.
+    public func holds(
+        _ confirmation: TokenConfirmation, shown certificate: ClientCertificate?, at now: Timestamp
+    ) -> Bool {
         switch confirmation {
         case .proofKey(let thumbprint): keys(at: now).contains { $0.thumbprint.isExactly(thumbprint) }
-        case .certificate: certificateName != nil
+        case .certificate(let thumbprint):
+            certificate.map { $0.thumbprint.isExactly(thumbprint) && isNamed(by: $0) } ?? false
         }
     }
 

@@ -5,7 +5,7 @@
 
 /// A refusal, one case per answer of the HTTP interface.
 public enum TokenError: Error, Equatable, Sendable {
-    /// No credentials of the `DPoP` scheme: 401 with a challenge and no error code (RFC 6750 §3.1).
+    /// No credentials of the `DPoP` scheme, and no certificate that a `Bearer` token could be bound to: 401 with a challenge and no error code (RFC 6750 §3.1).
     case noCredentials
     /// The token is malformed, badly signed, meant for someone else, expired, or bound to another key: 401
     /// `invalid_token`.

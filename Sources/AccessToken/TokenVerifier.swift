@@ -79,11 +79,11 @@ public final class TokenVerifier: Sendable {
             // Before hashing, so that a megabyte of token costs nothing.
             guard token.count <= Limits.tokenBytes else { throw .tooLarge }
             let hash = SHA256.hash(token)
-            if let verified = verdicts.withLock({ $0[hash] }), stillStands(verified) {
+            if let verified = verdicts.withLock({ $0[hash] }), stillStands(verified, now: now) {
                 try verified.claims.checkTimes(now: now)
                 return verified
             }
-            let verified = try verify(token, hash: hash)
+            let verified = try verify(token, hash: hash, now: now)
             try verified.claims.checkTimes(now: now)
             verdicts.withLock { $0.insert(verified) }
             return verified
@@ -96,17 +96,17 @@ public final class TokenVerifier: Sendable {
     var cachedTokens: Int { verdicts.withLock { $0.count } }
 
     /// A trusted issuer may take a key out of its set; its tokens that were verified before must not outlive it.
-    private func stillStands(_ verified: VerifiedToken) -> Bool {
+    private func stillStands(_ verified: VerifiedToken, now: Timestamp) -> Bool {
         guard verified.trustedIssuer != nil else { return true }
-        return trusted[verified.claims.issuer]?.keys.holds(thumbprint: verified.keyID) ?? false
+        return trusted[verified.claims.issuer]?.keys.holds(thumbprint: verified.keyID, at: now) ?? false
     }
 
-    private func verify(_ token: [UInt8], hash: [UInt8]) throws(TokenFault) -> VerifiedToken {
+    private func verify(_ token: [UInt8], hash: [UInt8], now: Timestamp) throws(TokenFault) -> VerifiedToken {
         let jws = try CompactJWS(parsing: token, required: [.type, .keyID])
         guard jws.type?.isExactly(Self.type) == true else { throw .type }
         // Whose token it claims to be selects whose keys may verify it; the claims are then read as that issuer's.
         if !trusted.isEmpty, let issuer = jws.claimedIssuer.flatMap({ trusted[$0] }) {
-            return try issuer.verify(jws, hash: hash, audience: audience)
+            return try issuer.verify(jws, hash: hash, audience: audience, now: now)
         }
         // Byte for byte: a dictionary of strings would also find a `kid` that is canonically equivalent to the key's.
         guard let keyID = jws.keyID, let key = keys[keyID], keyID.isExactly(key.thumbprint) else {

@@ -39,8 +39,10 @@ public struct TrustedIssuer: Sendable {
     }
 
     /// Verifies a token whose `typ` was right and whose `iss` claims to be this issuer.
-    func verify(_ jws: CompactJWS, hash: [UInt8], audience: String) throws(TokenFault) -> VerifiedToken {
-        guard let key = jws.keyID.flatMap({ keys.key(named: $0) }) else { throw .keyUnknown }
+    func verify(
+        _ jws: CompactJWS, hash: [UInt8], audience: String, now: Timestamp
+    ) throws(TokenFault) -> VerifiedToken {
+        guard let key = jws.keyID.flatMap({ keys.key(named: $0, at: now) }) else { throw .keyUnknown }
         guard jws.algorithm == key.algorithm else { throw .algorithm }
         guard jws.isSigned(by: key.key) else { throw .signature }
         return VerifiedToken(
@@ -87,7 +89,8 @@ public struct TrustedIssuer: Sendable {
 }
 
 /// The keys of a trusted issuer: from a file, or fetched from the one address that is configured, anew when a token names a
-/// key that is not known, and no oftener than once a minute.
+/// key that is not known or when they are old, and no oftener than once a minute. Keys that are too old verify nothing: what
+/// the issuer has withdrawn must end here too.
 public final class TrustedKeys: Sendable {
     /// Reads the key set; bounded in size and time by whoever makes it.
     public typealias Fetch = @Sendable () async throws -> [UInt8]
@@ -96,6 +99,11 @@ public final class TrustedKeys: Sendable {
         /// By the bytes of `kid`: strings are equal if they are canonically equivalent.
         var keys: [[UInt8]: PublicJWK] = [:]
         var asked: Timestamp?
+        var fetched: Timestamp?
+
+        func isFresh(at now: Timestamp, within seconds: Int64) -> Bool {
+            fetched.map { now < $0.adding(seconds: seconds) } ?? false
+        }
     }
 
     private let state: Mutex<State>
@@ -144,14 +152,28 @@ public final class TrustedKeys: Sendable {
         return keys
     }
 
-    func key(named name: String) -> PublicJWK? { state.withLock { $0.keys[Array(name.utf8)] } }
+    func key(named name: String, at now: Timestamp) -> PublicJWK? {
+        state.withLock { state in
+            guard fetch == nil || state.isFresh(at: now, within: Limits.keySetEndSeconds) else { return nil }
+            return state.keys[Array(name.utf8)]
+        }
+    }
 
-    func holds(thumbprint: String) -> Bool {
-        state.withLock { $0.keys.values.contains { $0.thumbprint == thumbprint } }
+    func holds(thumbprint: String, at now: Timestamp) -> Bool {
+        state.withLock { state in
+            (fetch == nil || state.isFresh(at: now, within: Limits.keySetEndSeconds))
+                && state.keys.values.contains { $0.thumbprint == thumbprint }
+        }
+    }
+
+    /// Whether they should be fetched again although nothing is missing.
+    public func isOld(at now: Timestamp) -> Bool {
+        fetch != nil && state.withLock { !$0.isFresh(at: now, within: Limits.keySetRefreshSeconds) }
     }
 
     /// Fetches the key set, unless that was tried within the last minute.
     /// - Returns: whether there are new keys to look at. A fetch that fails leaves the keys as they are.
+    @discardableResult
     public func refresh(now: Timestamp) async -> Bool {
         guard let fetch else { return false }
         let isDue = state.withLock { state in
@@ -165,8 +187,12 @@ public final class TrustedKeys: Sendable {
             let keys = try? Self.keySet(parsing: bytes)
         else { return false }
         return state.withLock { state in
-            defer { state.keys = keys }
-            return state.keys != keys
+            defer {
+                state.keys = keys
+                state.fetched = now
+            }
+            // What was too old is new again.
+            return state.keys != keys || !state.isFresh(at: now, within: Limits.keySetEndSeconds)
         }
     }
 }

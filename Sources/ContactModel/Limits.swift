@@ -50,6 +50,11 @@ public enum Limits {
     public static let keySetBytes = 256 * 1024
     /// Least time between two fetches of a trusted issuer's key set, seconds.
     public static let keySetSeconds: Int64 = 60
+    /// How old a trusted issuer's key set may be before it is fetched again beside a request, seconds: a key that is taken
+    /// out of it is known to nobody else.
+    public static let keySetRefreshSeconds: Int64 = 300
+    /// How old it may be at most, seconds: then its tokens are refused until it can be fetched.
+    public static let keySetEndSeconds: Int64 = 3600
     /// How long a client may keep our key set, seconds; a new signing key is published this long before it signs.
     public static let keySetMaxAgeSeconds: Int64 = 300
     /// How long before a client's key ends it is warned about, seconds: two weeks.

@@ -13,7 +13,7 @@ public import VaultCrypto
 /// A vault of stop-collection contacts: keys, policy, access log and store, opened.
 ///
 /// Guarantees: a number is decrypted only after the entry about it is durable; what an entry cannot be written for is not
-/// done; the purpose comes from a token that this vault signed, never from the caller.
+/// done; the purpose comes from a token that this vault signed, or an issuer that it was told to trust, never from the caller.
 public final class Vault: Sendable {
     /// Who this vault is.
     public let identity: VaultIdentity
@@ -122,16 +122,16 @@ public final class Vault: Sendable {
             try transaction.putKeyringEpoch(keyring.epoch)
             return known
         }
-        if known > 0, keyring.epoch > known {
-            // Changed by a process that was killed between the keyring's file and the entry about it.
-            var found = EntryDraft(.keyRotate, .permit)
-            found.basis = "found.changed"
-            found.generation = keyring.epoch
-            try await vault.record(found)
-        }
+        // Changed by a process that was killed between the keyring's file and the entry about it.
+        if known > 0, keyring.epoch > known { try await vault.recordFoundKeys(keyring) }
         var started = EntryDraft(.serviceStart, .permit)
         started.generation = keyring.epoch
         try await vault.record(started)
+        for issuer in trustedIssuers {
+            var trusted = EntryDraft(.issuerTrust, .permit)
+            trusted.trustedIssuer = issuer.name
+            try await vault.record(trusted)
+        }
         try await vault.publishCheckpoint()
         return vault
     }
@@ -205,7 +205,13 @@ public final class Vault: Sendable {
                 certificate: certificate, now: clock())
         }
         var refusal: TokenError
-        do throws(TokenError) { return try verified() } catch { refusal = error }
+        do throws(TokenError) {
+            let access = try verified()
+            if access.token.trustedIssuer != nil { refreshOldKeys(of: access.token.claims.issuer) }
+            return access
+        } catch {
+            refusal = error
+        }
         // A trusted issuer may have a new key.
         if refusal == .invalidToken(.keyUnknown), await refreshTrustedKeys() {
             do throws(TokenError) { return try verified() } catch { refusal = error }
@@ -214,9 +220,17 @@ public final class Vault: Sendable {
         throw .token(refusal)
     }
 
+    /// Fetches an issuer's key set again if it is old, beside the request.
+    private func refreshOldKeys(of issuer: String) {
+        let now = clock()
+        for trusted in trustedIssuers where trusted.issuer == issuer && trusted.keys.isOld(at: now) {
+            Task { await trusted.keys.refresh(now: now) }
+        }
+    }
+
     /// Fetches the key sets of trusted issuers, each at most once a minute.
     /// - Returns: whether there is a new key.
-    private func refreshTrustedKeys() async -> Bool {
+    func refreshTrustedKeys() async -> Bool {
         var isNew = false
         for issuer in trustedIssuers where await issuer.keys.refresh(now: clock()) { isNew = true }
         return isNew

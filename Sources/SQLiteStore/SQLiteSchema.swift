@@ -167,7 +167,8 @@ enum SQLiteSchema {
             try database.execute(
                 sql: """
                     CREATE TABLE agencies (
-                        id TEXT PRIMARY KEY, entrusted_from INTEGER NOT NULL, entrusted_until INTEGER
+                        id TEXT PRIMARY KEY, entrusted_from INTEGER NOT NULL, entrusted_until INTEGER,
+                        bounds BLOB NOT NULL
                     ) STRICT, WITHOUT ROWID;
                     CREATE TABLE key_changes (
                         name TEXT NOT NULL, id INTEGER NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL,

@@ -5,6 +5,7 @@ import ContactModel
 import ContactVault
 import Foundation
 import GRDB
+import StrictEncoding
 
 /// One transaction, or one snapshot when made by `read`. It never leaves the connection's queue.
 struct SQLiteTransaction: VaultTransaction {
@@ -351,7 +352,7 @@ struct SQLiteTransaction: VaultTransaction {
 
     func entrustments(of agencies: [Reference]) throws -> [Reference: Entrustment] {
         let statement = try PreparedStatement(
-            database, "SELECT id, entrusted_from, entrusted_until FROM agencies WHERE id = ?")
+            database, "SELECT id, entrusted_from, entrusted_until, bounds FROM agencies WHERE id = ?")
         var found: [Reference: Entrustment] = [:]
         for agency in agencies where found[agency] == nil {
             found[agency] = try statement.first(.text(agency.text)) { try Self.entrustment($0) }
@@ -361,25 +362,41 @@ struct SQLiteTransaction: VaultTransaction {
 
     func entrustments() throws -> [Entrustment] {
         try PreparedStatement(
-            database, "SELECT id, entrusted_from, entrusted_until FROM agencies ORDER BY id"
+            database, "SELECT id, entrusted_from, entrusted_until, bounds FROM agencies ORDER BY id"
         ).all { try Self.entrustment($0) }
     }
 
     private static func entrustment(_ row: RowReader) throws -> Entrustment {
         guard let agency = Reference(row.text(0)),
+            let bounds = (try? JSONValue.parse(row.bytes(3)))?.objectValue,
+            let roles = bounds["roles"]?.words({ Role(rawValue: $0) }),
+            let purposes = bounds["purposes"]?.words({ Purpose($0) }),
+            let portfolios = bounds["portfolios"]?.words({ Reference($0) }),
             let entrustment = Entrustment(
-                agency: agency, from: try row.time(1), until: try row.timeIfPresent(2))
+                agency: agency, from: try row.time(1), until: try row.timeIfPresent(2), roles: roles,
+                purposes: purposes, portfolios: portfolios)
         else { throw StoreError.corrupt("agencies") }
         return entrustment
     }
 
     func putEntrustment(_ entrustment: Entrustment) throws {
+        func list(_ words: [String]) -> JSONValue { .array(words.sorted().map { .string($0) }) }
+        let bounds = JSONValue.object(
+            JSONObject([
+                ("roles", list(entrustment.roles.map(\.rawValue))),
+                ("purposes", list(entrustment.purposes.map(\.text))),
+                ("portfolios", list(entrustment.portfolios.map(\.text))),
+            ]))
         try execute(
             """
-            INSERT INTO agencies VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE
-            SET entrusted_from = excluded.entrusted_from, entrusted_until = excluded.entrusted_until
+            INSERT INTO agencies VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+            SET entrusted_from = excluded.entrusted_from, entrusted_until = excluded.entrusted_until,
+                bounds = excluded.bounds
             """,
-            [entrustment.agency.text, entrustment.from.milliseconds, entrustment.until?.milliseconds])
+            [
+                entrustment.agency.text, entrustment.from.milliseconds, entrustment.until?.milliseconds,
+                Data(bounds.canonicalBytes),
+            ])
     }
 
     func keyChanges() throws -> [StoredKeyChange] {
@@ -558,6 +575,15 @@ struct SQLiteTransaction: VaultTransaction {
 extension UInt64 {
     /// As a column holds it. What is beyond the greatest integer of SQLite is found nowhere, and is no reason to trap.
     fileprivate var column: Int64 { Int64(clamping: self) }
+}
+
+extension JSONValue {
+    /// A list of words of one vocabulary; `nil` if it is not.
+    fileprivate func words<Word: Hashable>(_ read: (String) -> Word?) -> Set<Word>? {
+        guard let values = arrayValue else { return nil }
+        let words = values.compactMap { $0.stringValue.flatMap(read) }
+        return words.count == values.count ? Set(words) : nil
+    }
 }
 
 extension Row {

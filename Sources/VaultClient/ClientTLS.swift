@@ -22,6 +22,8 @@ public struct ClientTLS: Sendable {
 
     /// - Throws: ``VaultClientError/certificateUnreadable`` for a file that does not load.
     func configuration() throws(VaultClientError) -> TLSConfiguration {
+        // One without the other would silently show nothing.
+        guard (certificate == nil) == (key == nil) else { throw .certificateUnreadable }
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         do {

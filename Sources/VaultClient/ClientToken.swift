@@ -2,7 +2,8 @@
 
 public import ContactModel
 
-/// An access token with its end. It works only with proofs by the key that asked for it, and is not for logs all the
+/// An access token with its end. It works only with proofs by the key that asked for it, or over
+/// connections that show the certificate it is bound to, and is not for logs all the
 /// same: its description and its reflection leave the token out.
 public struct ClientToken: Sendable, CustomStringConvertible, CustomReflectable {
     /// The compact token, as the `Authorization` field carries it after `DPoP `.

@@ -1,13 +1,13 @@
 // The body of a token request: `application/x-www-form-urlencoded` (RFC 6749 appendix B, WHATWG URL §5.2).
 
 /// Writes forms.
-enum FormEncoding {
+package enum FormEncoding {
     /// The media type.
-    static let mediaType = "application/x-www-form-urlencoded"
+    package static let mediaType = "application/x-www-form-urlencoded"
 
     /// The form of these parameters, in order. A space becomes `+`; everything but letters, digits and `-._*` is
     /// escaped, so that no value can begin a parameter of its own.
-    static func encode(_ parameters: [(name: String, value: String)]) -> [UInt8] {
+    package static func encode(_ parameters: [(name: String, value: String)]) -> [UInt8] {
         var form: [UInt8] = []
         for (index, parameter) in parameters.enumerated() {
             if index > 0 { form.append(UInt8(ascii: "&")) }

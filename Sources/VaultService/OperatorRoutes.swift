@@ -7,6 +7,7 @@ import AccessLog
 import AccessToken
 import ContactModel
 import ContactVault
+import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -125,20 +126,11 @@ struct OperatorRoutes {
             try .json(try await vault.entrustments().map { EntrustmentBody($0) })
         }
         router.put("/operator/agencies/:agency") { request, context -> Response in
-            let object = try await request.object(members: ["from", "until"])
-            guard let agency = context.parameters.get("agency").flatMap({ Reference($0) }),
-                let from = object["from"]?.stringValue.flatMap({ Timestamp($0) })
+            let body = try await request.bytes(upTo: Limits.requestBodyBytes)
+            guard let agency = context.parameters.get("agency"),
+                let entrustment = (try? JSONDecoder().decode(EntrustmentBody.self, from: Data(body)))
+                    .flatMap({ Entrustment($0) }), entrustment.agency.text == agency
             else { throw RequestFault.bodyMalformed }
-            var until: Timestamp?
-            if let value = object["until"] {
-                guard let end = value.stringValue.flatMap({ Timestamp($0) }) else {
-                    throw RequestFault.bodyMalformed
-                }
-                until = end
-            }
-            guard let entrustment = Entrustment(agency: agency, from: from, until: until) else {
-                throw RequestFault.bodyMalformed
-            }
             try await vault.entrust(entrustment, requestID: context.requestID)
             return Response(status: .noContent)
         }
@@ -289,6 +281,29 @@ extension EntrustmentBody {
     fileprivate init(_ entrustment: Entrustment) {
         self.init(
             agency: entrustment.agency.text, from: entrustment.from.description,
-            until: entrustment.until?.description)
+            until: entrustment.until?.description, roles: entrustment.roles.map(\.rawValue).sorted(),
+            purposes: entrustment.purposes.map(\.text).sorted(),
+            portfolios: entrustment.portfolios.map(\.text).sorted())
+    }
+}
+
+extension Entrustment {
+    /// What the operator's command sent; `nil` for a word that is none or dates in disorder.
+    fileprivate init?(_ body: EntrustmentBody) {
+        let roles = body.roles.compactMap { Role(rawValue: $0) }
+        let purposes = body.purposes.compactMap { Purpose($0) }
+        let portfolios = body.portfolios.compactMap { Reference($0) }
+        guard let agency = Reference(body.agency), let from = Timestamp(body.from),
+            roles.count == body.roles.count, purposes.count == body.purposes.count,
+            portfolios.count == body.portfolios.count
+        else { return nil }
+        var until: Timestamp?
+        if let text = body.until {
+            guard let end = Timestamp(text) else { return nil }
+            until = end
+        }
+        self.init(
+            agency: agency, from: from, until: until, roles: Set(roles), purposes: Set(purposes),
+            portfolios: Set(portfolios))
     }
 }

@@ -89,6 +89,7 @@ extension ErrorReply {
         self.init(error)
         switch error {
         case VaultError.denied(let code): detail = code.rawValue
+        case VaultError.conflict(let what): detail = ConflictText.describe(what)
         case VaultError.inconsistent("client_exists"): detail = "a client of this name is registered already"
         case VaultError.inconsistent("client_name_reserved"):
             detail = "this name is the operator's: choose another"

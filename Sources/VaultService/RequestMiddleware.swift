@@ -37,6 +37,8 @@ struct RequestMiddleware: RouterMiddleware {
         }
         response.headers[.requestID] = context.requestID.text
         if response.headers[.cacheControl] == nil { response.headers[.cacheControl] = "no-store" }
+        // RFC 9110 §9.3.2: a body here would be read as the beginning of the next reply.
+        if request.method == .head { response.body = ResponseBody() }
         return response
     }
 

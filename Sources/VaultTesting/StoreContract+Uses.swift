@@ -174,7 +174,10 @@ extension StoreContract {
             let time = ContractSample.time
             let open = ContractSample.some(Entrustment(agency: north, from: time, until: nil))
             let closed = ContractSample.some(
-                Entrustment(agency: north, from: time, until: time.adding(seconds: 60)))
+                Entrustment(
+                    agency: north, from: time, until: time.adding(seconds: 60),
+                    roles: [.collection, .privacy],
+                    purposes: [.suppressMatch], portfolios: [south]))
             let change = StoredKeyChange(
                 name: "token_signing", id: 0, version: 2, state: "pre_active", since: time)
             let later = StoredKeyChange(

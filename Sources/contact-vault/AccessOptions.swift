@@ -47,10 +47,23 @@ struct AccessOptions: ParsableArguments {
     @Option(help: "Where to connect, if it is not the issuer.")
     var endpoint: String?
 
+    @Option(help: "PEM file of the authority of the vault's certificate; none means the system's.")
+    var authority: String?
+
+    @Option(
+        help: "PEM file of the client's certificate: the token is then bound to it, and no proof is made.")
+    var certificate: String?
+
+    @Option(help: "PEM file of the certificate's private key.")
+    var certificateKey: String?
+
     func connect() throws -> VaultClient {
-        try VaultClient(
+        let tls: ClientTLS? =
+            authority == nil && certificate == nil && certificateKey == nil
+            ? nil : ClientTLS(authority: authority, certificate: certificate, key: certificateKey)
+        return try VaultClient(
             issuer: issuer, endpoint: endpoint, client: ClientAdd.reference(client, "--client"),
-            key: ClientKey.load(path: key))
+            key: ClientKey.load(path: key), tls: tls)
     }
 
     /// The authorization details for one contact.

@@ -8,6 +8,7 @@ import Foundation
 import StrictEncoding
 import VaultClient
 import VaultCrypto
+import VaultService
 
 struct ClientCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -110,6 +111,10 @@ struct ClientAdd: AsyncParsableCommand {
     func run() async throws {
         let key = try PublicJWK(parsing: Self.json(jwk))
         let ends = try keyEnds.map { try AgencyEntrust.moment($0, "--key-ends") }
+        if let ends, ends <= Timestamp(Date()) { throw ValidationError("--key-ends: is in the past") }
+        if let certificateName, !RegisteredClient.isCertificateName(certificateName) {
+            throw ValidationError("--certificate-name: " + ConflictText.describe("certificate_name"))
+        }
         let client = RegisteredClient(
             id: try Self.reference(name, "NAME"), agency: try Self.reference(agency, "--agency"),
             kind: try Self.choice(kind, "--kind"), roles: Set(try role.map { try Self.choice($0, "--role") }),

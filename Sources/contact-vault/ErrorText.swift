@@ -53,18 +53,6 @@ enum ErrorText {
         }
     }
 
-    private static func conflict(_ what: String) -> String {
-        switch what {
-        case "key_is_registered": "this key is the client's already: make a new one"
-        case "certificate_name":
-            "a certificate's name is a DNS name, such as dialer-1.example, without wildcard"
-        case "key_state":
-            "the state of this key version does not allow that step: see `contact-vault keys list`"
-        case "key_not_rotatable": "only token_signing can be changed in this version"
-        default: "it does not fit what there is: \(what)"
-        }
-    }
-
     private static func vault(_ error: VaultError) -> String {
         switch error {
         case .denied(let code): "refused: \(code.rawValue)"
@@ -76,7 +64,7 @@ enum ErrorText {
         case .inconsistent("issuer_is_not_an_origin"):
             "the issuer must be an origin such as https://vault.example, without path or trailing slash"
         case .inconsistent(let what): "keys, policy and store do not belong together: \(what)"
-        case .conflict(let what): conflict(what)
+        case .conflict(let what): ConflictText.describe(what)
         case .tooEarly(let moment):
             "that step has to wait until \(moment); nothing was changed (`contact-vault keys list` shows the times)"
         case .clockWentBack:

@@ -66,11 +66,10 @@ struct OperatorSession {
         try decode([EntrustmentBody].self, try await send("GET", "/operator/agencies"))
     }
 
-    func entrust(_ agency: Reference, from: Timestamp, until: Timestamp?) async throws {
-        var object = JSONObject([("from", .string(from.description))])
-        object["until"] = until.map { .string($0.description) }
+    func entrust(_ entrustment: EntrustmentBody) async throws {
         _ = try await send(
-            "PUT", "/operator/agencies/\(agency)", body: JSONValue.object(object).canonicalBytes)
+            "PUT", "/operator/agencies/\(entrustment.agency)",
+            body: Array(try JSONEncoder().encode(entrustment)))
     }
 
     // MARK: Keys

@@ -58,10 +58,13 @@ enum InventedPeople {
         """
 
     /// What a token of a run is for.
-    static func details(_ contact: ContactID) throws -> AuthorizationDetails {
+    static func details(_ contact: ContactID) throws -> AuthorizationDetails { try details(.one(contact)) }
+
+    /// What a token for one contact or several is for.
+    static func details(_ selection: ContactSelection) throws -> AuthorizationDetails {
         .contactAccess(
             try ContactAccessDetails(
-                action: dial, purpose: purpose, selection: .one(contact),
+                action: dial, purpose: purpose, selection: selection,
                 caseReference: reference("cs_bench"),
                 stage: .callCollection, fields: [.phone], precondition: .unreachableThreeDays,
                 actor: Actor(kind: .human, id: reference("u_bench")), maximumUses: Limits.usesPerToken))

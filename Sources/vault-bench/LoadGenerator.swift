@@ -8,17 +8,26 @@ import Glibc
 
 /// Where requests come from.
 struct LoadSource {
-    /// Request heads that a proof completes, one a token; or one whole request.
+    /// Request heads that a tail completes, one a token; or whole requests.
     let heads: [[UInt8]]
-    /// Proofs with the head that each completes; `nil` to send the first head again and again.
+    /// Proofs or whole tails with the head that each completes; `nil` to send the heads in turn, without end.
     let proofs: [(head: Int, proof: [UInt8])]?
 
     private static let tail = Array("\r\n\r\n".utf8)
 
     /// The same whole request, without end.
-    init(repeating request: String) {
-        heads = [Array(request.utf8)]
+    init(repeating request: String) { self.init(inTurn: [request]) }
+
+    /// Whole requests in turn, without end.
+    init(inTurn requests: [String]) {
+        heads = requests.map { Array($0.utf8) }
         proofs = nil
+    }
+
+    /// Whole requests, each once.
+    init(once requests: [String]) {
+        heads = [[]]
+        proofs = requests.map { (0, Array($0.utf8)) }
     }
 
     /// Releases, each once.
@@ -35,13 +44,14 @@ struct LoadSource {
     fileprivate func write(_ index: Int, into buffer: inout [UInt8]) -> Bool {
         buffer.removeAll(keepingCapacity: true)
         guard let proofs else {
-            buffer.append(contentsOf: heads[0])
+            buffer.append(contentsOf: heads[index % heads.count])
             return true
         }
         guard index < proofs.count else { return false }
-        buffer.append(contentsOf: heads[proofs[index].head])
+        let head = heads[proofs[index].head]
+        buffer.append(contentsOf: head)
         buffer.append(contentsOf: proofs[index].proof)
-        buffer.append(contentsOf: Self.tail)
+        if !head.isEmpty { buffer.append(contentsOf: Self.tail) }
         return true
     }
 }
@@ -64,12 +74,14 @@ struct LoadResult {
 struct LoadGenerator {
     let port: Int
     let connections: Int
+    /// TLS of the connections; `nil` for plain HTTP.
+    var tls: LoadTLS?
 
-    /// Longest reply that is expected; a problem document is shorter.
-    private static let replyBytes = 16 * 1024
+    /// Longest reply that is expected: a batch of a hundred releases.
+    private static let replyBytes = 128 * 1024
 
     private struct Connection {
-        let socket: Int32
+        let stream: LoadConnection
         var buffer = [UInt8](repeating: 0, count: LoadGenerator.replyBytes)
         var filled = 0
         var sent: UInt64 = 0
@@ -79,9 +91,10 @@ struct LoadGenerator {
     /// - Throws: ``BenchFailure/failed(_:)`` at the first reply that is not 200: a run of refusals measures nothing.
     func run(_ source: LoadSource, seconds: Double) throws -> LoadResult {
         var open: [Connection] = []
-        defer { for connection in open { close(connection.socket) } }
-        for _ in 0..<connections { open.append(Connection(socket: try connected())) }
-        var polled = open.map { pollfd(fd: $0.socket, events: Int16(POLLIN), revents: 0) }
+        for _ in 0..<connections {
+            open.append(Connection(stream: try LoadConnection(port: port, tls: tls)))
+        }
+        var polled = open.map { pollfd(fd: $0.stream.socket, events: Int16(POLLIN), revents: 0) }
         var request: [UInt8] = []
         request.reserveCapacity(8192)
         var latencies: [UInt64] = []
@@ -124,62 +137,30 @@ struct LoadGenerator {
             generatorSeconds: Double(Stopwatch.threadTime - threadBegun) / 1e9)
     }
 
-    private func connected() throws -> Int32 {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard socket >= 0 else { throw BenchFailure.failed("no socket (errno \(errno))") }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let isConnected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-        guard isConnected else {
-            close(socket)
-            throw BenchFailure.failed("no connection to 127.0.0.1:\(port) (errno \(errno))")
-        }
-        var on: Int32 = 1
-        setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-        return socket
-    }
-
     private func send(_ request: [UInt8], on connection: inout Connection) throws {
         connection.filled = 0
         connection.sent = Stopwatch.now
-        var sent = 0
-        while sent < request.count {
-            let count = request.withUnsafeBytes { bytes in
-                Glibc.send(
-                    connection.socket, bytes.baseAddress.map { $0 + sent }, bytes.count - sent,
-                    Int32(MSG_NOSIGNAL))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                throw BenchFailure.failed("the service closed a connection (errno \(errno))")
-            }
-            sent += count
-        }
+        try connection.stream.send(request)
     }
 
     /// Reads what is there; the status once the reply is whole, `nil` before.
     private func receive(_ connection: inout Connection) throws -> Int? {
-        guard connection.filled < Self.replyBytes else {
-            throw BenchFailure.failed("a reply that is too long")
-        }
-        let (socket, filled) = (connection.socket, connection.filled)
-        let count = connection.buffer.withUnsafeMutableBytes { bytes in
-            recv(
-                socket, bytes.baseAddress.map { $0 + filled }, bytes.count - filled,
-                Int32(MSG_DONTWAIT))
-        }
-        if count < 0, errno == EINTR || errno == EAGAIN { return nil }
-        guard count > 0 else { throw BenchFailure.failed("the service closed a connection") }
-        connection.filled += count
-        return try connection.buffer.withUnsafeBytes { bytes in
-            try Self.status(UnsafeRawBufferPointer(rebasing: bytes[..<connection.filled]))
-        }
+        repeat {
+            guard connection.filled < Self.replyBytes else {
+                throw BenchFailure.failed("a reply that is too long")
+            }
+            let (stream, filled) = (connection.stream, connection.filled)
+            let count = try connection.buffer.withUnsafeMutableBytes { bytes in
+                try stream.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[filled...]))
+            }
+            guard let count else { return nil }
+            connection.filled += count
+            let status = try connection.buffer.withUnsafeBytes { bytes in
+                try Self.status(UnsafeRawBufferPointer(rebasing: bytes[..<connection.filled]))
+            }
+            if let status { return status }
+        } while connection.stream.hasMore
+        return nil
     }
 
     /// The status of a whole reply.

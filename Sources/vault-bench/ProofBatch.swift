@@ -10,10 +10,13 @@ import VaultCrypto
 /// A token with the contact it is for.
 struct BenchToken {
     let compact: String
+    /// The contact, or the first of several.
     let contact: ContactID
+    /// Whether it names several.
+    var isBatch = false
 
     /// Path of its release.
-    var path: String { "/v1/contacts/\(contact)/actions/dial" }
+    var path: String { isBatch ? "/v1/actions/dial" : "/v1/contacts/\(contact)/actions/dial" }
 }
 
 /// Makes proofs for the releases of some tokens.

@@ -14,13 +14,14 @@ struct ServiceBench {
     /// Folder for this part.
     let folder: String
 
-    private static let issuer = "https://vault.example"
-    private static let client = "dialer-1"
+    static let issuer = "https://vault.example"
+    static let client = "dialer-1"
     private var vault: String { folder + "/vault" }
 
     /// The table of all numbers of connections. Afterwards the whole log is verified: a service that was fast because it
     /// left entries out would show here.
-    func table() async throws -> TextTable {
+    /// - Returns: the table, and the contacts of the vault, which stays in the folder.
+    func table() async throws -> (table: TextTable, contacts: [ContactID]) {
         let key = try ClientKey.create(path: folder + "/client.jwk")
         try write(key.json.canonicalBytes, "client.pub")
         let contacts = try await prepare()
@@ -34,7 +35,7 @@ struct ServiceBench {
         }
         try await service.stop()
         try await executable.run(["log", "verify", "--data", vault])
-        return table
+        return (table, contacts)
     }
 
     /// Makes the vault with the operator's commands.

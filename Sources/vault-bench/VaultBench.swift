@@ -59,7 +59,15 @@ struct VaultBench {
                 "\nservice, HTTP/1.1 on loopback, ES256 proof for every request, generator on the same cores")
             let part = folder + "/service"
             try files.createDirectory(atPath: part, withIntermediateDirectories: false)
-            show(try await ServiceBench(executable: executable, options: options, folder: part).table())
+            let (table, contacts) = try await ServiceBench(
+                executable: executable, options: options, folder: part
+            ).table()
+            show(table)
+            print("")
+            show(
+                try await BindingBench(
+                    executable: executable, options: options, folder: part, contacts: contacts
+                ).table())
             print("  the log of this run verifies from its first entry to its last")
         }
     }

@@ -96,6 +96,14 @@ struct CertificateBindingTests {
             #expect(try !client(name).isNamed(by: certificate), "\(name)")
         }
         #expect(try !client(nil).isNamed(by: certificate))
-        #expect(try !client(nil).holds(.certificate(certificate.thumbprint), at: fixture.now))
+        #expect(
+            try !client(nil).holds(.certificate(certificate.thumbprint), shown: certificate, at: fixture.now))
+        // A name makes no other certificate good, and no certificate is none.
+        let named = try client("dialer-1.example")
+        let confirmation = TokenConfirmation.certificate(certificate.thumbprint)
+        #expect(named.holds(confirmation, shown: certificate, at: fixture.now))
+        #expect(!named.holds(confirmation, shown: other, at: fixture.now))
+        #expect(!named.holds(confirmation, shown: nil, at: fixture.now))
+        #expect(try !client("dialer-2.example").holds(confirmation, shown: certificate, at: fixture.now))
     }
 }

@@ -204,6 +204,14 @@ struct TrustedIssuerTests {
             #expect(await !keys.refresh(now: moment))
             #expect(try fault(token, verifier) == nil)
         }
+        // Old keys are to be fetched again, and too old ones verify nothing.
+        #expect(!keys.isOld(at: now.adding(seconds: 359)))
+        #expect(keys.isOld(at: now.adding(seconds: 360)))
+        let last = now.adding(seconds: 60 + 3599)
+        #expect(keys.holds(thumbprint: theirKey.thumbprint, at: last))
+        #expect(keys.key(named: "2026/11 main", at: last) != nil)
+        #expect(keys.key(named: "2026/11 main", at: last.adding(seconds: 1)) == nil)
+        #expect(!keys.holds(thumbprint: theirKey.thumbprint, at: last.adding(seconds: 1)))
         let renewed = keySet([("2027", try SigningKey(generating: .ed25519))])
         source.answer.withLock { $0 = renewed }
         #expect(await keys.refresh(now: now.adding(seconds: 3600)))

@@ -104,6 +104,53 @@ struct ClientStandingTests {
         #expect(Entrustment(agency: agency, from: now, until: now.adding(seconds: -1)) == nil)
     }
 
+    @Test(
+        "roles, purposes and portfolios of an entrustment bound every client of the agency, whatever it is registered for"
+    )
+    func entrustedWith() async throws {
+        let fixture = try await fixture()
+        let contact = try await fixture.store()
+        let portfolio = try #require(Reference("pf_north"))
+        let other = try #require(Reference("pf_other"))
+        let relay = try #require(Purpose("relay.message"))
+        let agency = try #require(Reference("ag_north"))
+        let client = try await fixture.registerClient(roles: [.collection, .privacy])
+        let bound = try await fixture.registerClient("bound-1", portfolios: [other.text])
+        let details = try client.details([contact], uses: 9)
+        let token = try await client.token(details)
+        func entrust(
+            roles: Set<Role> = [], purposes: Set<Purpose> = [], portfolios: Set<Reference> = []
+        ) async throws {
+            try await fixture.vault.entrust(
+                try #require(
+                    Entrustment(
+                        agency: agency, from: fixture.clock(), until: nil, roles: roles, purposes: purposes,
+                        portfolios: portfolios)), requestID: fixture.requestID())
+        }
+        func release() async -> DenialCode? {
+            await denial { _ = try await client.release(contact, with: token) }
+        }
+        try await entrust(roles: [.collection], purposes: [relay], portfolios: [portfolio])
+        #expect(await release() == nil)
+        #expect(await denial { _ = try await client.token(details) } == nil)
+        #expect(
+            await denial {
+                _ = try await client.token(.accessLog(try AccessLogDetails(operation: .read)))
+            } == .roleNotAllowed)
+        try await entrust(portfolios: [other])
+        #expect(await release() == .portfolioNotRegistered)
+        try await entrust(purposes: [.suppressMatch])
+        #expect(await release() != nil)
+        #expect(await denial { _ = try await client.token(details) } != nil)
+        try await entrust(roles: [.privacy])
+        #expect(await release() == .roleNotAllowed)
+        // Nothing in common is nothing, not everything.
+        try await entrust(portfolios: [portfolio])
+        #expect(await release() == nil)
+        #expect(await denial { _ = try await bound.token(details) } == .roleNotAllowed)
+        try await fixture.verifyLog()
+    }
+
     // MARK: Keys of clients
 
     @Test("a new key works beside the one before until the overlap ends; then the old one's tokens are dead")
@@ -270,6 +317,10 @@ struct ClientStandingTests {
         let entry = try #require(try await fixture.entries(.release, .permit).first)
         #expect(entry.certificateThumbprint?.text == certificate.thumbprint)
         #expect(entry.keyThumbprint == nil)
+        // Another name takes the old tokens with it, and does not bring them back.
+        try await fixture.vault.setCertificateName(
+            "dialer-9.clients.example", of: id, requestID: fixture.requestID())
+        #expect(await denial { try await released(token, by: certificate) } == .keyNotRegistered)
         try await fixture.vault.setCertificateName(nil, of: id, requestID: fixture.requestID())
         #expect(await denial { try await released(token, by: certificate) } == .keyNotRegistered)
         try await fixture.verifyLog()

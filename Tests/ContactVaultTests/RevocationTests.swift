@@ -46,6 +46,8 @@ struct RevocationTests {
         let security = try await fixture.registerClient("security-1", kind: .service, roles: [.security])
         let token = try await client.token(client.details([contact], uses: 5))
         #expect(await denial { try await stranger.revoke(token) } == .insufficientScope)
+        #expect(try await fixture.entries(.tokenRevoke, .deny).map(\.client?.text) == ["dialer-2"])
+        #expect(try await fixture.entries(.tokenRevoke, .permit).isEmpty)
         #expect(try await stranger.introspect(token).claims == nil)
         _ = try await client.release(contact, with: token)
         #expect(try await security.introspect(token).usesRemaining == 4)

@@ -121,7 +121,12 @@ struct TokenKeyRotationTests {
         #expect(await refusal { _ = try await client.release(contact, with: forged) } != nil)
         _ = try await client.release(contact, with: try await client.token(details))
         #expect(!fixture.vault.tokenKeys.contains { $0.thumbprint == stolen.thumbprint })
-        #expect(try await fixture.entries(.keyCompromise, .permit).compactMap(\.keyVersion) == [2, 1])
+        #expect(try await fixture.entries(.keyCompromise, .permit).compactMap(\.keyVersion) == [1])
+        #expect(try await fixture.entries(.keyCreate, .permit).compactMap(\.keyVersion) == [2])
+        #expect(try await fixture.entries(.keyRotate, .permit).compactMap(\.keyVersion) == [2])
+        #expect(
+            try await fixture.entries(.keyCreate, .permit).first?.keyThumbprint?.text
+                == fixture.vault.tokenKeys.first?.thumbprint)
         #expect(try await fixture.entries(.release, .permit).count == 1)
     }
 
@@ -203,7 +208,44 @@ struct TokenKeyRotationTests {
         let reopened = try await fixture.reopened()
         #expect(reopened.vault.tokenKeys.count == 4)
         let found = try await reopened.entries(.keyRotate, .permit)
-        #expect(found.map(\.basis?.text) == ["found.changed"])
+        #expect(found.map(\.basis?.text) == ["found.changed", "found.changed"])
+    }
+
+    @Test("a key that was taken away is out of use even if its entry could not be written")
+    func entryFails() async throws {
+        let fixture = try await VaultFixture.make(
+            policy: VaultFixture.policy(uses: 99), clock: clock.reading, storesKeyring: true,
+            wrapping: { FaultInjectingStore($0) })
+        let store = try #require(fixture.store as? FaultInjectingStore)
+        let contact = try await fixture.store()
+        let client = try await fixture.registerClient()
+        let token = try await client.token(client.details([contact], uses: 9))
+        let stolen = try #require(fixture.vault.tokenKeys.first).thumbprint
+        store.fault = .beforeCommit
+        #expect(await refusal { _ = try await change(fixture, .compromise(key(1))) } != nil)
+        store.fault = .none
+        #expect(!fixture.vault.tokenKeys.contains { $0.thumbprint == stolen })
+        #expect(await refusal { _ = try await client.release(contact, with: token) } != nil)
+        #expect(try await states(fixture) == [.compromised, .active])
+        // The next step finds it and says so before its own.
+        _ = try await change(fixture, .destroy(key(1)))
+        #expect(try await fixture.entries(.keyRotate, .permit).map(\.basis?.text) == ["found.changed"])
+        #expect(try await fixture.entries(.keyDestroy, .permit).count == 1)
+        try await fixture.verifyLog()
+    }
+
+    @Test("from when a found state is, is not known: its wait begins when it is found")
+    func foundWaits() async throws {
+        let fixture = try await fixture()
+        let storage = try #require(fixture.storage)
+        _ = try await change(fixture, .add(.tokenSigning))
+        clock.advance(seconds: 4000)
+        var editor = KeyringEditor(try storage.load())
+        try editor.promote(key(2))
+        try storage.store(try editor.finish())
+        try await fixture.vault.close()
+        let reopened = try await fixture.reopened()
+        #expect(await wait(reopened, .retire(key(1))) == reopened.clock().adding(seconds: 3610))
     }
 
     @Test("without its storage a vault changes no keys")

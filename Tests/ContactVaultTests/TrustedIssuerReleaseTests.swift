@@ -93,6 +93,32 @@ struct TrustedIssuerReleaseTests {
         #expect(await denial { _ = try await client.release(contact, with: token) } == .clientSuspended)
     }
 
+    @Test("a token of theirs that is bound to another client's certificate is not this client's")
+    func foreignCertificate() async throws {
+        let fixture = try await fixture()
+        let contact = try await fixture.store()
+        let client = try await fixture.registerClient()
+        let own = ClientCertificate(der: [1], names: ["dialer-1.clients.example"])
+        let foreign = ClientCertificate(der: [2], names: ["dialer-2.clients.example"])
+        func release(_ certificate: ClientCertificate) async throws {
+            let token = try TokenIssuer(
+                issuer: "https://idp.example", audience: fixture.vault.audience, key: theirKey
+            ).issue(
+                to: client.registration.id, details: client.details([contact], uses: 2),
+                confirmation: .certificate(certificate.thumbprint), policyVersion: "theirs", seconds: 100,
+                now: fixture.clock(), random: SystemRandom())
+            let access = try await fixture.vault.verify(
+                authorization: ["Bearer " + token.compact], proof: [], method: "POST",
+                path: FixtureClient.path(of: contact), certificate: certificate)
+            _ = try await client.release(contact, access: access)
+        }
+        #expect(await denial { try await release(own) } == .keyNotRegistered, "no name is registered")
+        try await fixture.vault.setCertificateName(
+            "dialer-1.clients.example", of: client.registration.id, requestID: fixture.requestID())
+        #expect(await denial { try await release(foreign) } == .keyNotRegistered)
+        try await release(own)
+    }
+
     @Test("management tokens of theirs are bounded by the role, too")
     func management() async throws {
         let fixture = try await fixture()

@@ -34,6 +34,13 @@ struct RegistryCommandTests {
         let list = try vault.command("agency", "list", "--json").output
         let body = try JSONDecoder().decode(EntrustmentBody.self, from: Data(list.utf8))
         #expect(body.agency == "acme" && body.until == "2020-12-31T00:00:00Z")
+        try vault.command(
+            "agency", "entrust", "acme", "--from", "2020-01-01T00:00:00Z", "--role", "privacy", "--purpose",
+            "relay.message")
+        await expectRefusal(403, "release-denied") {
+            try await client.release(contact, action: dial, token: token)
+        }
+        #expect(try vault.command("agency", "list").output.contains("privacy"))
         try vault.command("agency", "entrust", "acme", "--from", "2020-01-01T00:00:00Z")
         _ = try await client.release(contact, action: dial, token: token)
         #expect(try vault.command("agency", "list").output.contains("no end"))

@@ -4,6 +4,7 @@ enum Architecture {
     /// What each target may depend on, and no more: targets of this package, and products of others as `package/product`.
     static let dependencies: [String: Set<String>] = [
         "COpenSSL": [],
+        "COpenSSLTLS": [],
         "CPhoneNumber": [],
         "StrictEncoding": [],
         "ContactModel": ["StrictEncoding"],
@@ -46,7 +47,8 @@ enum Architecture {
             "SQLiteStore", "StrictEncoding", "VaultCrypto",
         ],
         "vault-bench": [
-            "AccessLog", "AccessToken", "ContactModel", "ContactVault", "EnvelopeEncryption", "PurposePolicy",
+            "AccessLog", "AccessToken", "COpenSSLTLS", "ContactModel", "ContactVault", "EnvelopeEncryption",
+            "PurposePolicy",
             "SQLiteStore", "StrictEncoding", "VaultClient", "VaultCrypto",
         ],
     ]

@@ -33,7 +33,9 @@ enum SourceTree {
     }()
 
     /// Built, cloned or written by a run: no part of the tree.
-    private static let foreign: Set<String> = [".build", ".git", ".swiftpm", "var"]
+    private static func isForeign(_ entry: String) -> Bool {
+        [".build", ".git", ".swiftpm", "var"].contains(entry) || entry.hasPrefix(".build-")
+    }
 
     /// Every regular file under the root of at most a mebibyte that is UTF-8.
     static let files: [SourceFile] = {
@@ -42,7 +44,7 @@ enum SourceTree {
         while let folder = folders.popLast() {
             let url = folder.isEmpty ? root : root.appendingPathComponent(folder)
             let entries = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
-            for entry in entries.sorted() where !foreign.contains(entry) {
+            for entry in entries.sorted() where !isForeign(entry) {
                 let path = folder.isEmpty ? entry : folder + "/" + entry
                 let full = root.appendingPathComponent(path).path
                 guard let attributes = try? FileManager.default.attributesOfItem(atPath: full) else {

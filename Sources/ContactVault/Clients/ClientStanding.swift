@@ -3,7 +3,7 @@
 import AccessToken
 public import ContactModel
 
-/// The time for which the creditor has entrusted an agency with collection. It bounds every token of the agency's clients.
+/// What the creditor has entrusted an agency with, and for what time. It bounds every token of the agency's clients.
 public struct Entrustment: Equatable, Sendable {
     /// The agency.
     public let agency: Reference
@@ -11,13 +11,25 @@ public struct Entrustment: Equatable, Sendable {
     public let from: Timestamp
     /// The first moment at which it has ended; `nil` for one without an end.
     public let until: Timestamp?
+    /// Roles that the agency's clients may use; empty for all that they are registered with.
+    public let roles: Set<Role>
+    /// Purposes that they may use; empty for all.
+    public let purposes: Set<Purpose>
+    /// Portfolios that they may touch; empty for all.
+    public let portfolios: Set<Reference>
 
     /// An entrustment; `nil` unless it ends after it begins.
-    public init?(agency: Reference, from: Timestamp, until: Timestamp?) {
+    public init?(
+        agency: Reference, from: Timestamp, until: Timestamp?, roles: Set<Role> = [],
+        purposes: Set<Purpose> = [], portfolios: Set<Reference> = []
+    ) {
         if let until, until <= from { return nil }
         self.agency = agency
         self.from = from
         self.until = until
+        self.roles = roles
+        self.purposes = purposes
+        self.portfolios = portfolios
     }
 
     /// Whether the agency is entrusted at a moment.
@@ -26,20 +38,72 @@ public struct Entrustment: Equatable, Sendable {
     }
 }
 
+extension RegisteredClient {
+    /// The client within what its agency is entrusted with. Where the two have nothing in common nothing is left, not
+    /// everything: an empty bound would mean all.
+    fileprivate func bounded(by entrustment: Entrustment) -> RegisteredClient {
+        func common<Value: Hashable>(_ own: Set<Value>, _ entrusted: Set<Value>) -> Set<Value>? {
+            if entrusted.isEmpty { return own }
+            if own.isEmpty { return entrusted }
+            let both = own.intersection(entrusted)
+            return both.isEmpty ? nil : both
+        }
+        var bounded = self
+        if !entrustment.roles.isEmpty { bounded.roles = roles.intersection(entrustment.roles) }
+        guard let purposes = common(purposes, entrustment.purposes),
+            let portfolios = common(portfolios, entrustment.portfolios)
+        else {
+            bounded.roles = []
+            return bounded
+        }
+        bounded.purposes = purposes
+        bounded.portfolios = portfolios
+        return bounded
+    }
+}
+
 /// A client as registered, and the entrustment of its agency. An agency without an entrustment is the creditor's own
 /// team, whose collection has no dates (`docs/decisions/017-agencies-without-dates.md`).
 struct ClientStanding {
+    /// The client, within the bounds of its agency.
     let client: RegisteredClient?
     let entrustment: Entrustment?
 
+    init(client: RegisteredClient?, entrustment: Entrustment?) {
+        self.client =
+            entrustment.flatMap { entrustment in client.map { $0.bounded(by: entrustment) } } ?? client
+        self.entrustment = entrustment
+    }
+
     /// The rule by which nothing of this client's is good at a moment, `nil` if there is none.
-    /// - Parameter confirmation: what the presented token is bound to; `nil` where none is presented.
-    func refusal(of confirmation: TokenConfirmation?, at now: Timestamp) -> DenialCode? {
+    /// - Parameters:
+    ///   - confirmation: what the presented token is, or the wanted one will be, bound to; `nil` where there is none.
+    ///   - certificate: what the connection showed.
+    func refusal(
+        of confirmation: TokenConfirmation?, shown certificate: ClientCertificate?, at now: Timestamp
+    ) -> DenialCode? {
         guard let client else { return .clientUnknown }
         guard !client.isSuspended else { return .clientSuspended }
         if let entrustment, !entrustment.covers(now) { return .agencyNotEntrusted }
-        if let confirmation, !client.holds(confirmation, at: now) { return .keyNotRegistered }
+        if let confirmation, !client.holds(confirmation, shown: certificate, at: now) {
+            return .keyNotRegistered
+        }
         return nil
+    }
+
+    /// The same for a request with credentials.
+    func refusal(of access: VerifiedAccess, at now: Timestamp) -> DenialCode? {
+        refusal(of: access.token.claims.confirmation, shown: access.certificate, at: now)
+    }
+
+    /// The same for a token that is asked about and not presented.
+    func refusal(ofUnpresented token: VerifiedToken, at now: Timestamp) -> DenialCode? {
+        switch token.claims.confirmation {
+        case .proofKey: refusal(of: token.claims.confirmation, shown: nil, at: now)
+        case .certificate:
+            refusal(of: nil, shown: nil, at: now)
+                ?? (client?.certificateName == nil ? .keyNotRegistered : nil)
+        }
     }
 
     /// Seconds until the entrustment ends, `nil` if it does not.

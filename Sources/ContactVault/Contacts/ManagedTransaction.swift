@@ -160,7 +160,7 @@ extension Vault {
             }
             guard store.now < access.token.claims.expires else { return .tokenExpired }
         }
-        if let code = standing.refusal(of: access.token.claims.confirmation, at: store.now) { return code }
+        if let code = standing.refusal(of: access, at: store.now) { return code }
         guard let client = standing.client else { return .clientUnknown }
         guard try !store.isRevoked(access.token, agency: client.agency, tenant: tenant) else {
             return .tokenRevoked

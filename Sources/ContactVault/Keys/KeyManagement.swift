@@ -75,59 +75,57 @@ extension Vault {
     public func changeKeys(
         _ change: KeyChange, as caller: Caller, requestID: Reference
     ) async throws -> KeyStatus {
-        guard let storage = keyringStorage else { throw VaultError.conflict("keyring_not_stored_here") }
-        guard change.name == .tokenSigning else { throw VaultError.conflict("key_not_rotatable") }
         let random = random
         let tenant = identity.tenant
-        let (keyring, reference) = try await manage(
-            change.entryKind, as: caller, requestID: requestID,
-            covers: { access throws(TokenError) in try access.keyManagement(change.operation) }
-        ) { transaction -> ManagedOutcome<(Keyring, KeyReference)> in
-            // What is stored, not what is loaded: the last change may have been stored by a process that died of it.
-            let stored = try storage.load()
-            guard stored.epoch >= (try transaction.store.keyringEpoch()) else {
-                throw VaultError.inconsistent("keyring_older_than_the_log")
-            }
-            if let allowed = try Self.earliest(change, in: stored, transaction), transaction.now < allowed {
-                return .failed(.tooEarly(allowed), "too_early")
-            }
-            var editor = KeyringEditor(stored)
-            let changed: [KeyReference]
-            do throws(KeyringError) {
-                changed = try editor.apply(change, in: stored, random: random, now: transaction.now)
-            } catch .transitionNotAllowed, .keyUnknown {
-                return .failed(.conflict("key_state"), "key_state")
-            }
-            let keyring = try editor.finish()
-            for reference in changed {
-                guard let key = keyring.keys.first(where: { $0.reference == reference }) else { continue }
-                try transaction.store.putKeyChange(StoredKeyChange(key, since: transaction.now))
-                try transaction.log(change.entryKind, about: nil) { draft in
-                    draft.basis = EntryCode(reference.name.name)
-                    draft.keyVersion = reference.version
-                    draft.generation = keyring.epoch
-                    draft.keyThumbprint = stored.thumbprint(of: reference).flatMap { EntryDigest($0) }
+        let storage = keyringStorage
+        let changed: (keyring: Keyring, about: KeyReference)
+        do {
+            changed = try await manage(
+                change.entryKind, as: caller, requestID: requestID,
+                covers: { access throws(TokenError) in try access.keyManagement(change.operation) }
+            ) { transaction -> ManagedOutcome<(Keyring, KeyReference)> in
+                guard let storage else {
+                    return .failed(.conflict("keyring_not_stored_here"), "keyring_not_stored_here")
                 }
+                guard change.name == .tokenSigning else {
+                    return .failed(.conflict("key_not_rotatable"), "key_not_rotatable")
+                }
+                return try transaction.changeKeys(change, in: storage, tenant: tenant, random: random)
             }
-            if case .compromise(let reference) = change, let thumbprint = stored.thumbprint(of: reference) {
-                // Requests that were verified a moment ago are decided after this.
-                try transaction.store.putRevocations([
-                    RevocationKey(.key(thumbprint), tenant): StoredRevocation(
-                        revoked: transaction.now.adding(seconds: Limits.clockSkewSeconds),
-                        expires: transaction.now.adding(
-                            seconds: Limits.matchTokenSeconds + Limits.clockSkewSeconds))
-                ])
+        } catch {
+            // The file may have been written and the entry not. Then the change is in force all the same: a key that was
+            // taken away must not go on serving because a disk was full.
+            switch error {
+            case VaultError.denied, VaultError.conflict, VaultError.tooEarly: break
+            default: await adoptStoredKeys()
             }
-            try storage.store(keyring)
-            try transaction.store.putKeyringEpoch(keyring.epoch)
-            guard let last = changed.last else { throw VaultError.inconsistent("no_key_changed") }
-            return .done((keyring, last))
+            throw error
         }
-        load(keyring)
-        guard let status = try await keyStatus().first(where: { $0.key.reference == reference }) else {
+        load(changed.keyring)
+        guard let status = try await keyStatus().first(where: { $0.key.reference == changed.about }) else {
             throw VaultError.inconsistent("no_key_changed")
         }
         return status
+    }
+
+    /// Takes the stored keyring into use if it is ahead of the loaded one, and says so in the log if it can be written.
+    private func adoptStoredKeys() async {
+        guard let stored = try? keyringStorage?.load(), stored.epoch > state.keyring.epoch else { return }
+        load(stored)
+        // If not, the next change or the next start finds it.
+        try? await recordFoundKeys(stored)
+    }
+
+    /// Writes the entry of a keyring that was changed without one, and from when its states are known.
+    func recordFoundKeys(_ keyring: Keyring) async throws {
+        let state = state
+        let random = random
+        try await storing { transaction in
+            var writer = try LogWriter(
+                transaction, contacts: [], keyring: state.keyring, source: state.instance, random: random)
+            try transaction.noteFoundKeys(keyring, writer: &writer, policyVersion: state.policy.reference)
+            try writer.finish(transaction)
+        }
     }
 
     /// Every key version with its state, for the operator or a client of role `security`.
@@ -162,57 +160,132 @@ extension Vault {
             keys: LoadedKeys(keyring, issuer: identity.issuer, origin: origin, trusted: trustedIssuers))
     }
 
-    private static func earliest(
-        _ change: KeyChange, in keyring: Keyring, _ transaction: ManagedTransaction
-    ) throws -> Timestamp? {
-        switch change {
-        case .add, .compromise, .destroy: return nil
-        case .promote(let reference), .retire(let reference):
-            guard let key = keyring.keys.first(where: { $0.reference == reference }) else { return nil }
-            return nextStep(key, since: try transaction.store.keyChanges().since(key))
+    /// A key set may be kept by clients for its `max-age`, so a new key waits that long before it signs. What a replaced key
+    /// signed lives as long as the longest token. Rounded up to the second, as it is printed.
+    fileprivate static func nextStep(_ key: KeyDescription, since: Timestamp) -> Timestamp? {
+        guard key.reference.name == .tokenSigning else { return nil }
+        let seconds: Int64
+        switch key.state {
+        case .preActive: seconds = Limits.keySetMaxAgeSeconds
+        case .decryptOnly: seconds = Limits.matchTokenSeconds + Limits.clockSkewSeconds
+        case .active, .disabled, .compromised, .destroyed: return nil
         }
+        return Timestamp(seconds: (since.milliseconds + 999) / 1000 + seconds)
+    }
+}
+
+extension ManagedTransaction {
+    fileprivate mutating func changeKeys(
+        _ change: KeyChange, in storage: KeyringStorage, tenant: TenantID, random: any RandomSource
+    ) throws -> ManagedOutcome<(Keyring, KeyReference)> {
+        // What is stored, not what is loaded: the last change may have been stored by a process that died of it.
+        let stored = try storage.load()
+        let known = try store.keyringEpoch()
+        guard stored.epoch >= known else { throw VaultError.inconsistent("keyring_older_than_the_log") }
+        if stored.epoch > known {
+            try store.noteFoundKeys(stored, writer: &writer, policyVersion: state.policy.reference)
+        }
+        if let allowed = try earliest(change, in: stored), now < allowed {
+            return .failed(.tooEarly(allowed), "too_early")
+        }
+        var editor = KeyringEditor(stored)
+        let steps: [(kind: EntryKind, key: KeyReference)]
+        do throws(KeyringError) {
+            steps = try editor.apply(change, in: stored, random: random, now: now)
+        } catch .transitionNotAllowed, .keyUnknown {
+            return .failed(.conflict("key_state"), "key_state")
+        }
+        let keyring = try editor.finish()
+        for (kind, reference) in steps {
+            guard let key = keyring.keys.first(where: { $0.reference == reference }) else { continue }
+            try store.putKeyChange(StoredKeyChange(key, since: now))
+            let thumbprint = keyring.thumbprint(of: reference) ?? stored.thumbprint(of: reference)
+            try log(kind, about: nil) { draft in
+                draft.basis = EntryCode(reference.name.name)
+                draft.keyVersion = reference.version
+                draft.generation = keyring.epoch
+                draft.keyThumbprint = thumbprint.flatMap { EntryDigest($0) }
+            }
+        }
+        if case .compromise(let reference) = change, let thumbprint = stored.thumbprint(of: reference) {
+            // Requests that were verified a moment ago are decided after this.
+            try store.putRevocations([
+                RevocationKey(.key(thumbprint), tenant): StoredRevocation(
+                    revoked: now.adding(seconds: Limits.clockSkewSeconds),
+                    expires: now.adding(seconds: Limits.matchTokenSeconds + Limits.clockSkewSeconds))
+            ])
+        }
+        guard let about = steps.last?.key else { throw VaultError.inconsistent("no_key_changed") }
+        try storage.store(keyring)
+        try store.putKeyringEpoch(keyring.epoch)
+        return .done((keyring, about))
     }
 
-    /// A key set may be kept by clients for its `max-age`, so a new key waits that long before it signs. What a replaced key
-    /// signed lives as long as the longest token.
-    private static func nextStep(_ key: KeyDescription, since: Timestamp) -> Timestamp? {
-        guard key.reference.name == .tokenSigning else { return nil }
-        return switch key.state {
-        case .preActive: since.adding(seconds: Limits.keySetMaxAgeSeconds)
-        case .decryptOnly: since.adding(seconds: Limits.matchTokenSeconds + Limits.clockSkewSeconds)
-        case .active, .disabled, .compromised, .destroyed: nil
+    private func earliest(_ change: KeyChange, in keyring: Keyring) throws -> Timestamp? {
+        let (reference, waiting): (KeyReference, KeyState)
+        switch change {
+        case .add, .compromise, .destroy: return nil
+        case .promote(let key): (reference, waiting) = (key, .preActive)
+        case .retire(let key): (reference, waiting) = (key, .decryptOnly)
         }
+        guard let key = keyring.keys.first(where: { $0.reference == reference }), key.state == waiting else {
+            return nil
+        }
+        return Vault.nextStep(key, since: try store.keyChanges().since(key))
+    }
+}
+
+extension VaultTransaction {
+    /// Says that a keyring was found changed. From when its new states are is not known, so they count from now.
+    fileprivate func noteFoundKeys(
+        _ keyring: Keyring, writer: inout LogWriter, policyVersion: Reference
+    ) throws {
+        let recorded = try keyChanges()
+        for key in keyring.keys where !recorded.contains(where: { $0.isState(of: key) }) {
+            // A key that is as it was made has no other state to come from.
+            guard key.state != .active || recorded.contains(where: { $0.isVersion(of: key) }) else {
+                continue
+            }
+            try putKeyChange(StoredKeyChange(key, since: writer.time))
+        }
+        var found = EntryDraft(.keyRotate, .permit)
+        found.basis = "found.changed"
+        found.generation = keyring.epoch
+        found.policyVersion = policyVersion
+        try writer.add(found)
+        try putKeyringEpoch(keyring.epoch)
     }
 }
 
 extension KeyringEditor {
-    /// - Returns: the versions that changed, the one that the step is about last.
+    /// - Returns: each version that changed with what its entry is called, the one that the step is about last.
     fileprivate mutating func apply(
         _ change: KeyChange, in keyring: Keyring, random: any RandomSource, now: Timestamp
-    ) throws(KeyringError) -> [KeyReference] {
+    ) throws(KeyringError) -> [(kind: EntryKind, key: KeyReference)] {
+        var steps: [(kind: EntryKind, key: KeyReference)] = []
         switch change {
         case .add(let name):
-            return [try add(name, random: random, now: now)]
+            steps.append((.keyCreate, try add(name, random: random, now: now)))
         case .promote(let reference):
-            let before = keyring.active(reference.name)
+            if let before = keyring.active(reference.name) { steps.append((.keyRotate, before)) }
             try promote(reference)
-            return (before.map { [$0] } ?? []) + [reference]
+            steps.append((.keyRotate, reference))
         case .retire(let reference):
             try disable(reference)
-            return [reference]
+            steps.append((.keyRetire, reference))
         case .compromise(let reference):
-            var changed: [KeyReference] = []
             if keyring.active(reference.name) == reference {
                 let successor = try add(reference.name, random: random, now: now)
                 try promote(successor)
-                changed.append(successor)
+                steps += [(.keyCreate, successor), (.keyRotate, successor)]
             }
             try markCompromised(reference)
-            return changed + [reference]
+            steps.append((.keyCompromise, reference))
         case .destroy(let reference):
             try destroy(reference)
-            return [reference]
+            steps.append((.keyDestroy, reference))
         }
+        return steps
     }
 }
 
@@ -234,12 +307,17 @@ extension StoredKeyChange {
     }
 }
 
+extension StoredKeyChange {
+    fileprivate func isVersion(of key: KeyDescription) -> Bool {
+        name == key.reference.name.name && id == key.reference.id && version == key.reference.version
+    }
+
+    fileprivate func isState(of key: KeyDescription) -> Bool { isVersion(of: key) && state == key.state.name }
+}
+
 extension [StoredKeyChange] {
     /// Since when a version is in its state: since it was made, if it never changed.
     fileprivate func since(_ key: KeyDescription) -> Timestamp {
-        first {
-            $0.name == key.reference.name.name && $0.id == key.reference.id
-                && $0.version == key.reference.version && $0.state == key.state.name
-        }?.since ?? key.created
+        first { $0.isState(of: key) }?.since ?? key.created
     }
 }

@@ -84,7 +84,7 @@ struct BatchFacts {
         guard isFreshProof[index] else { return .denied(.proofReplayed, client) }
         guard facts.now < claims.expires else { return .denied(.tokenExpired, client) }
         let standing = facts.standings[claims.client] ?? ClientStanding(client: nil, entrustment: nil)
-        if let code = standing.refusal(of: claims.confirmation, at: facts.now) {
+        if let code = standing.refusal(of: attempt.access, at: facts.now) {
             return .denied(code, client)
         }
         guard let client else { return .denied(.clientUnknown, nil) }

@@ -69,7 +69,8 @@ extension Vault {
             // The registration again, now in the transaction: a suspension counts at once.
             let standing = try state.clients.standing(client.id, in: transaction)
             let granted = Self.decide(
-                asked, standing, confirmation, fresh: fresh, policy: policy.policy, now: transaction.now)
+                asked, standing, (confirmation, request.certificate), fresh: fresh, policy: policy.policy,
+                now: transaction.now)
             if case .failure(let refusal) = granted {
                 var draft = EntryDraft(
                     refusing: try? asked.get(), to: client, confirmation, reason: refusal.entryCode,
@@ -129,11 +130,14 @@ extension Vault {
     /// The life of the token, seconds, or the rule that refuses it.
     private static func decide(
         _ asked: Result<AuthorizationDetails, TokenError>, _ standing: ClientStanding,
-        _ confirmation: TokenConfirmation, fresh: [Bool], policy: Policy, now: Timestamp
+        _ held: (confirmation: TokenConfirmation, certificate: ClientCertificate?), fresh: [Bool],
+        policy: Policy, now: Timestamp
     ) -> Result<Grant, GrantRefusal> {
         guard fresh[0] else { return .failure(.rule(.assertionReplayed)) }
         guard fresh[1] else { return .failure(.rule(.proofReplayed)) }
-        if let code = standing.refusal(of: confirmation, at: now) { return .failure(.rule(code)) }
+        if let code = standing.refusal(of: held.confirmation, shown: held.certificate, at: now) {
+            return .failure(.rule(code))
+        }
         guard let client = standing.client else { return .failure(.rule(.clientUnknown)) }
         let details: AuthorizationDetails
         do { details = try asked.get() } catch { return .failure(.malformed(error)) }

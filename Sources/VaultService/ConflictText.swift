@@ -1,0 +1,18 @@
+// What the operator is told of a request that does not fit what there is.
+
+/// Texts for the codes of `VaultError.conflict`.
+package enum ConflictText {
+    /// What to do about it.
+    package static func describe(_ code: String) -> String {
+        switch code {
+        case "key_is_registered": "this key is the client's already: make a new one"
+        case "certificate_name":
+            "a certificate's name is a DNS name, such as dialer-1.example, without wildcard"
+        case "key_state":
+            "the state of this key version does not allow that step: see `contact-vault keys list`"
+        case "key_not_rotatable": "only token_signing can be changed in this version"
+        case "keyring_not_stored_here": "this process does not hold the keyring's file"
+        default: "it does not fit what there is: \(code)"
+        }
+    }
+}
