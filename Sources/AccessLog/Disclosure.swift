@@ -157,6 +157,20 @@ public struct DisclosedParts: Sendable, Equatable {
         disclosures.flatMap { Array($0.text.utf8) + [separator] }
     }
 
+    /// The disclosures in a joined text, in order.
+    /// - Throws: ``LogError/disclosureMalformed``.
+    public static func disclosures(in joined: [UInt8]) throws(LogError) -> [Disclosure] {
+        let texts = joined.split(separator: separator, omittingEmptySubsequences: false)
+        guard texts.last?.isEmpty == true, texts.count - 1 <= Limits.disclosuresPerEntry else {
+            throw .disclosureMalformed
+        }
+        var disclosures: [Disclosure] = []
+        for text in texts.dropLast() {
+            disclosures.append(try Disclosure(parsing: String(decoding: text, as: UTF8.self)))
+        }
+        return disclosures
+    }
+
     /// Reads the facts that belong to an entry.
     /// - Parameters:
     ///   - joined: what ``joined(_:)`` wrote, all or some of the disclosures.

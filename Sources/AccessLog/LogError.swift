@@ -37,6 +37,10 @@ public enum LogError: String, Error, Equatable, CaseIterable, Sendable, CustomSt
     case signingFailed = "signing_failed"
     /// Not a proof file (C2SP tlog-proof).
     case proofFileMalformed = "proof_file_malformed"
+    /// Not a trust policy (C2SP tlog-policy), or one that asks for what is not checked here.
+    case policyMalformed = "policy_malformed"
+    /// Not the manifest of an export.
+    case manifestMalformed = "manifest_malformed"
 
     // Entries.
 
@@ -73,6 +77,8 @@ public enum LogError: String, Error, Equatable, CaseIterable, Sendable, CustomSt
         case .checkpointForks: "The log contradicts its last signed checkpoint; stop and investigate."
         case .signingFailed: "The checkpoint could not be signed; check the log's Ed25519 signing key."
         case .proofFileMalformed: "This is not a log proof file; fetch it again, byte for byte."
+        case .policyMalformed: "The trust policy must have one line `log <verifier key>` and `quorum none`."
+        case .manifestMalformed: "This is not the manifest of an export of this version."
         case .entryTooLarge: "The log entry is longer than its limit."
         case .entryMalformed: "The log entry has a member missing, of the wrong type or out of bounds."
         case .entryUnknownMember:

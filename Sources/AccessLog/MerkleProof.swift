@@ -30,6 +30,15 @@ public struct MerkleProver<Source: HashSource> {
         return try root(of: 0..<size)
     }
 
+    /// The right edge of the tree as it was with `size` leaves.
+    /// - Throws: as ``root(size:)``.
+    public func frontier(size: UInt64) throws -> Frontier {
+        guard size <= MerkleTree.maximumSize else { throw LogError.positionOutsideTree }
+        let edge = try subtrees(of: 0..<size).flatMap(\.self)
+        guard let frontier = Frontier(size: size, bytes: edge) else { throw LogError.hashesIncomplete }
+        return frontier
+    }
+
     /// Proof that a leaf is in the tree of `size` leaves: sibling hashes, from the leaf's to the root's
     /// child.
     /// - Throws: ``LogError/positionOutsideTree`` unless `index` < `size`; else as ``root(size:)``.
@@ -78,6 +87,11 @@ public struct MerkleProver<Source: HashSource> {
 
     /// Root over leaves that begin where a perfect subtree of at least their number would begin.
     private func root(of leaves: Range<UInt64>) throws -> [UInt8] {
+        MerkleTree.join(try subtrees(of: leaves))
+    }
+
+    /// Roots of the perfect subtrees over such leaves, largest first.
+    private func subtrees(of leaves: Range<UInt64>) throws -> [[UInt8]] {
         var subtrees: [[UInt8]] = []
         var start = leaves.lowerBound
         while start < leaves.upperBound {
@@ -85,7 +99,7 @@ public struct MerkleProver<Source: HashSource> {
             subtrees.append(try perfectRoot(start: start, height: height))
             start += 1 << height
         }
-        return MerkleTree.join(subtrees)
+        return subtrees
     }
 
     private func perfectRoot(start: UInt64, height: UInt64) throws -> [UInt8] {

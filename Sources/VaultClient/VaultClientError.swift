@@ -90,7 +90,7 @@ public enum VaultClientError: Error, Sendable, CustomStringConvertible {
         case .issuerNotAnOrigin: "the issuer must be scheme://host[:port], lower case, without a path"
         case .endpointNotSecure: "numbers travel only over https, or over http to 127.0.0.1, ::1 or localhost"
         case .certificateUnreadable:
-            "a certificate or key file does not load: both must be PEM that this user can read"
+            "a certificate or key file is missing or does not load: give both, in PEM, readable by this user"
         case .requestMalformed: "the request's path, method or header fields cannot be sent"
         case .signingFailed: "the client's key did not sign"
         case .sealedFieldUnreadable: "the sealed field does not open with this key"

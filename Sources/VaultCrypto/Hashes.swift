@@ -28,6 +28,35 @@ public enum SHA256 {
     }
 }
 
+/// SHA-256 of bytes that come in pieces.
+@safe public struct SHA256Stream: ~Copyable {
+    private let context: OpaquePointer
+
+    /// A digest of nothing yet.
+    public init() {
+        guard let context = unsafe EVP_MD_CTX_new(),
+            unsafe EVP_DigestInit_ex2(context, Algorithms.shared.sha256, nil) == 1
+        else { preconditionFailure("no memory for a digest") }
+        unsafe self.context = context
+    }
+
+    deinit { unsafe EVP_MD_CTX_free(context) }
+
+    /// Takes the next piece.
+    public mutating func update(_ bytes: [UInt8]) {
+        let isHashed = unsafe EVP_DigestUpdate(context, bytes, bytes.count) == 1
+        precondition(isHashed, "SHA-256 failed")
+    }
+
+    /// The digest of all pieces, 32 bytes.
+    public consuming func finish() -> [UInt8] {
+        var digest = [UInt8](repeating: 0, count: SHA256.digestBytes)
+        let isHashed = unsafe EVP_DigestFinal_ex(context, &digest, nil) == 1
+        precondition(isHashed, "SHA-256 failed")
+        return digest
+    }
+}
+
 /// HMAC-SHA256 (RFC 2104, RFC 4231).
 public enum HMACSHA256 {
     /// The 32-byte code of a message.

@@ -8,9 +8,12 @@ package enum ConflictText {
         case "key_is_registered": "this key is the client's already: make a new one"
         case "certificate_name":
             "a certificate's name is a DNS name, such as dialer-1.example, without wildcard"
+        case "certificate_name_taken": "another client is registered with this certificate name"
         case "key_state":
             "the state of this key version does not allow that step: see `contact-vault keys list`"
         case "key_not_rotatable": "only token_signing can be changed in this version"
+        case "export_of_nobody": "an export for a subject is about one contact: name it"
+        case "size_unknown": "this log never had that many entries: is the earlier export of another log?"
         case "keyring_not_stored_here": "this process does not hold the keyring's file"
         default: "it does not fit what there is: \(code)"
         }

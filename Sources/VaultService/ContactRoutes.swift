@@ -59,12 +59,12 @@ struct ContactRoutes {
     }
 
     private func store(_ request: Request, _ context: VaultRequestContext) async throws -> Response {
-        let key = request.values(of: .idempotencyKey)
-        guard key.count <= 1, key.allSatisfy({ (1...255).contains($0.utf8.count) }) else {
-            throw RequestFault.bodyMalformed
-        }
         // The token first: nothing is kept of a stranger's body.
-        return try await request.answered(by: vault, as: .contactCreate, context) { caller in
+        try await request.answered(by: vault, as: .contactCreate, context) { caller in
+            let key = request.values(of: .idempotencyKey)
+            guard key.count <= 1, key.allSatisfy({ (1...255).contains($0.utf8.count) }) else {
+                throw RequestFault.bodyMalformed
+            }
             let stored = try await vault.storeContact(
                 json: try await request.bytes(upTo: Limits.requestBodyBytes), as: caller,
                 requestID: context.requestID,

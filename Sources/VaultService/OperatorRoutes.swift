@@ -80,6 +80,13 @@ struct OperatorRoutes {
                     ])
                 ).canonicalBytes)
         }
+        let exports = ExportRoutes(vault: vault)
+        router.post("/operator/log/exports") { request, context in
+            try await exports.begin(request, as: .localOperator, context)
+        }
+        router.post("/operator/log/exports/entries") { request, context in
+            try await exports.page(request, as: .localOperator, context)
+        }
         router.post("/operator/log/checkpoint") { _, _ -> Response in
             try await vault.publishCheckpoint()
             guard let checkpoint = vault.latestCheckpoint else { throw VaultError.notFound }
@@ -241,7 +248,7 @@ extension Revocation {
             guard let contact = ContactID(text) else { return nil }
             self = .contact(contact)
         case "key":
-            guard text.utf8.count == 43 else { return nil }
+            guard EntryDigest(text) != nil else { return nil }
             self = .key(text)
         default: return nil
         }

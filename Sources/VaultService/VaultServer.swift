@@ -76,6 +76,7 @@ public struct VaultServer: Sendable {
         StopListRoutes(vault: vault).add(to: data)
         ApprovalRoutes(vault: vault).add(to: data)
         LogRoutes(vault: vault).add(to: data)
+        ExportRoutes(vault: vault).add(to: data)
 
         let control = Router(context: VaultRequestContext.self)
         control.add(middleware: RequestMiddleware(log: log))

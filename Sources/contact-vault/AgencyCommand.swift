@@ -59,7 +59,13 @@ struct AgencyEntrust: AsyncParsableCommand {
             roles: roles.map(\.rawValue), purposes: try purpose.map { try ClientAdd.purpose($0).text },
             portfolios: try portfolio.map { try ClientAdd.reference($0, "--portfolio").text })
         try await options.folder.withSession(passphrase) { try await $0.entrust(body) }
-        Terminal.message("\(agency) is entrusted from \(from)" + (until.map { " until \($0)" } ?? ""))
+        func list(_ name: String, _ words: [String]) -> String {
+            "; \(name): \(words.isEmpty ? "all" : words.joined(separator: ", "))"
+        }
+        Terminal.message(
+            "\(agency) is entrusted from \(from)" + (until.map { " until \($0)" } ?? "")
+                + list("roles", body.roles) + list("purposes", body.purposes)
+                + list("portfolios", body.portfolios))
     }
 
     static func moment(_ text: String, _ option: String) throws -> Timestamp {

@@ -14,7 +14,10 @@ struct LogCommand: AsyncParsableCommand {
         commandName: "log",
         abstract: "Read, prove and verify the access log.",
         discussion: "Example: contact-vault log verify",
-        subcommands: [LogVerify.self, LogEntries.self, LogProve.self, LogCheckpoint.self])
+        subcommands: [
+            LogVerify.self, LogEntries.self, LogProve.self, LogCheckpoint.self, LogExport.self,
+            LogAuditCommand.self,
+        ])
 }
 
 struct LogVerify: AsyncParsableCommand {

@@ -205,6 +205,21 @@ struct OperatorSession {
         return (leaf, proof)
     }
 
+    func beginExport(_ request: ExportRequestBody) async throws -> ExportPlanBody {
+        try decode(
+            ExportPlanBody.self,
+            try await send("POST", "/operator/log/exports", body: Array(try JSONEncoder().encode(request))))
+    }
+
+    func exportPage(
+        _ range: Range<UInt64>, of request: ExportRequestBody
+    ) async throws -> [ExportedEntryBody] {
+        let reply = try await send(
+            "POST", "/operator/log/exports/entries?first=\(range.lowerBound)&end=\(range.upperBound)",
+            body: Array(try JSONEncoder().encode(request)))
+        return try reply.split(separator: 0x0A).map { try decode(ExportedEntryBody.self, Array($0)) }
+    }
+
     func checkpoint() async throws -> String {
         String(decoding: try await send("POST", "/operator/log/checkpoint"), as: UTF8.self)
     }

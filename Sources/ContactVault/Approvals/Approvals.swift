@@ -107,7 +107,7 @@ extension ManagedTransaction {
     fileprivate func isColleague(of approval: StoredApproval) throws -> Bool {
         guard let client else { return true }
         guard approval.kind == .release else { return true }
-        guard let requester = try state.clients.current([approval.requester], in: store)[approval.requester]
+        guard let requester = try state.clients.standing(approval.requester, in: store).client
         else {
             return false
         }

@@ -20,6 +20,7 @@ extension Vault {
                 guard try transaction.store.clientRevisions([client.id]).isEmpty else {
                     throw VaultError.inconsistent("client_exists")
                 }
+                try transaction.requireOwnName(client)
                 try transaction.store.putClient(
                     StoredClient(id: client.id, revision: 1, registration: client.registration))
                 try transaction.log(.clientAdd, about: nil) { draft in
@@ -108,6 +109,7 @@ extension Vault {
                 else { throw VaultError.notFound }
                 var draft = transaction.template
                 try change(&client, transaction.now, &draft)
+                try transaction.requireOwnName(client)
                 try transaction.store.putClient(
                     StoredClient(id: id, revision: revision + 1, registration: client.registration))
                 let (basis, thumbprint) = (draft.basis, draft.keyThumbprint)
@@ -123,7 +125,7 @@ extension Vault {
 
     // MARK: Agencies
 
-    /// Sets the time for which an agency is entrusted. It counts from the next decision on, for tokens that are out too.
+    /// Sets what an agency is entrusted with, and for what time; all of it anew. It counts from the next decision on, for tokens that are out too.
     public func entrust(_ entrustment: Entrustment, requestID: Reference) async throws {
         try await manage(
             .agencyEntrust, as: .localOperator, requestID: requestID, covers: { _ throws(TokenError) in },
@@ -165,6 +167,18 @@ extension Vault {
             }
         } catch {
             throw VaultError(storing: error)
+        }
+    }
+}
+
+extension ManagedTransaction {
+    /// One certificate names one client: whoever holds it could else be either.
+    fileprivate func requireOwnName(_ client: RegisteredClient) throws {
+        guard let name = client.certificateName else { return }
+        for stored in try store.clients() where stored.id != client.id {
+            if RegisteredClient(registration: stored.registration)?.certificateName == name {
+                throw VaultError.conflict("certificate_name_taken")
+            }
         }
     }
 }

@@ -47,8 +47,8 @@ struct ManagedTransaction {
     let keyring: Keyring
     /// The client, `nil` for the operator.
     let client: RegisteredClient?
-    /// Facts that all entries of this operation share.
-    let template: EntryDraft
+    /// Facts that all entries of this operation share, the one of a refusal too.
+    var template: EntryDraft
     var writer: LogWriter
 
     /// The moment of the transaction.
@@ -130,7 +130,7 @@ extension Vault {
             if let reason = outcome.reason {
                 // Whatever the body meant to log did not happen.
                 transaction.writer = writer
-                var draft = template
+                var draft = transaction.template
                 draft.outcome = .deny
                 draft.reason = reason
                 if let contact = contacts.first, contacts.count == 1 {

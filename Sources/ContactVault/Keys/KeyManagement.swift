@@ -41,6 +41,14 @@ public enum KeyChange: Hashable, Sendable {
         }
     }
 
+    /// The version, if there is one yet.
+    fileprivate var version: UInt32? {
+        switch self {
+        case .add: nil
+        case .promote(let key), .retire(let key), .compromise(let key), .destroy(let key): key.version
+        }
+    }
+
     var entryKind: EntryKind {
         switch self {
         case .add: .keyCreate
@@ -78,6 +86,8 @@ extension Vault {
         let random = random
         let tenant = identity.tenant
         let storage = keyringStorage
+        // What an earlier step left without its entry gets it first, whatever becomes of this one.
+        try await noteStoredKeys()
         let changed: (keyring: Keyring, about: KeyReference)
         do {
             changed = try await manage(
@@ -106,6 +116,18 @@ extension Vault {
             throw VaultError.inconsistent("no_key_changed")
         }
         return status
+    }
+
+    /// Takes a stored keyring into use that the log does not know, and writes its entry.
+    private func noteStoredKeys() async throws {
+        guard let stored = try keyringStorage?.load() else { return }
+        let known: UInt64
+        do { known = try await store.read { try $0.keyringEpoch() } } catch {
+            throw VaultError(storing: error)
+        }
+        guard stored.epoch > known else { return }
+        load(stored)
+        try await recordFoundKeys(stored)
     }
 
     /// Takes the stored keyring into use if it is ahead of the loaded one, and says so in the log if it can be written.
@@ -180,11 +202,11 @@ extension ManagedTransaction {
     ) throws -> ManagedOutcome<(Keyring, KeyReference)> {
         // What is stored, not what is loaded: the last change may have been stored by a process that died of it.
         let stored = try storage.load()
-        let known = try store.keyringEpoch()
-        guard stored.epoch >= known else { throw VaultError.inconsistent("keyring_older_than_the_log") }
-        if stored.epoch > known {
-            try store.noteFoundKeys(stored, writer: &writer, policyVersion: state.policy.reference)
+        guard stored.epoch >= (try store.keyringEpoch()) else {
+            throw VaultError.inconsistent("keyring_older_than_the_log")
         }
+        template.basis = EntryCode(change.name.name)
+        template.keyVersion = change.version
         if let allowed = try earliest(change, in: stored), now < allowed {
             return .failed(.tooEarly(allowed), "too_early")
         }
@@ -209,11 +231,7 @@ extension ManagedTransaction {
         }
         if case .compromise(let reference) = change, let thumbprint = stored.thumbprint(of: reference) {
             // Requests that were verified a moment ago are decided after this.
-            try store.putRevocations([
-                RevocationKey(.key(thumbprint), tenant): StoredRevocation(
-                    revoked: now.adding(seconds: Limits.clockSkewSeconds),
-                    expires: now.adding(seconds: Limits.matchTokenSeconds + Limits.clockSkewSeconds))
-            ])
+            try store.putRevocations(.compromised(thumbprint, tenant, at: now))
         }
         guard let about = steps.last?.key else { throw VaultError.inconsistent("no_key_changed") }
         try storage.store(keyring)
@@ -247,6 +265,9 @@ extension VaultTransaction {
                 continue
             }
             try putKeyChange(StoredKeyChange(key, since: writer.time))
+            if key.state == .compromised, let thumbprint = keyring.thumbprint(of: key.reference) {
+                try putRevocations(.compromised(thumbprint, keyring.tenant, at: writer.time))
+            }
         }
         var found = EntryDraft(.keyRotate, .permit)
         found.basis = "found.changed"
@@ -296,6 +317,19 @@ extension Keyring {
 
     fileprivate func active(_ name: KeyName) -> KeyReference? {
         keys.first { $0.reference.name == name && $0.state == .active }?.reference
+    }
+}
+
+extension [RevocationKey: StoredRevocation] {
+    /// The end of everything that a key signed.
+    fileprivate static func compromised(
+        _ thumbprint: String, _ tenant: TenantID, at now: Timestamp
+    ) -> [RevocationKey: StoredRevocation] {
+        [
+            RevocationKey(.key(thumbprint), tenant): StoredRevocation(
+                revoked: now.adding(seconds: Limits.clockSkewSeconds),
+                expires: now.adding(seconds: Limits.matchTokenSeconds + Limits.clockSkewSeconds))
+        ]
     }
 }
 

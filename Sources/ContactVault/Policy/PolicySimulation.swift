@@ -47,7 +47,11 @@ extension Vault {
                     replay.skip(logged.entry)
                     continue
                 }
-                let known = try await reading { try RecordAtPresent(contact, in: $0) }
+                let clients = logged.entry.client.map { [$0] } ?? []
+                let state = state
+                let known = try await reading {
+                    try RecordAtPresent(contact, clients: clients, state, in: $0)
+                }
                 replay.decide(logged, known)
             }
         }
@@ -74,13 +78,14 @@ private struct RecordAtPresent: Sendable {
     let authorisation: StoredAuthorisation?
     let suppressed: StoredSuppression?
     let releases: [StoredRelease]
-    let clients: [StoredClient]
+    /// Clients as they stand now, within the bounds of their agencies.
+    let standings: [Reference: ClientStanding]
 
-    init(_ id: ContactID, in reader: any VaultReader) throws {
+    init(_ id: ContactID, clients: [Reference], _ state: VaultState, in reader: any VaultReader) throws {
         contact = try reader.contacts([id])[id]
         consents = try reader.consents(of: [id])[id] ?? []
         authorisation = try reader.authorisations(of: [id])[id]
-        clients = try reader.clients()
+        standings = try state.clients.standings(clients, in: reader)
         guard let number = contact?.phoneIndex else {
             suppressed = nil
             releases = []
@@ -143,9 +148,8 @@ private struct PolicyReplay {
         guard let stored = known.contact, let disclosed = logged.disclosed,
             let caseReference = disclosed.caseReference,
             let actor = disclosed.actor,
-            let registered = known.clients.first(where: { $0.id == client }).flatMap({
-                RegisteredClient(registration: $0.registration)
-            }), let attributes = state.attributes.attributes(of: stored.id, in: stored.attributes)
+            let registered = known.standings[client]?.client,
+            let attributes = state.attributes.attributes(of: stored.id, in: stored.attributes)
         else { return skip(entry) }
 
         let caseDigest = Wanted.digest(.caseReference, caseReference.text, tenant)

@@ -1,0 +1,176 @@
+// The check of an export with nothing but its files and a key that the auditor got elsewhere.
+
+import ContactModel
+import StrictEncoding
+
+/// The first fault of an export: which file, where in it, and what.
+public struct ExportFault: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The file.
+    public let file: String
+    /// Line from 1, or index of an entry; `nil` for the whole file.
+    public let place: String?
+    /// What is wrong.
+    public let problem: String
+
+    /// A fault.
+    public init(_ file: String, _ place: String? = nil, _ problem: String) {
+        self.file = file
+        self.place = place
+        self.problem = problem
+    }
+
+    /// One sentence for the auditor.
+    public var description: String { "\(file)\(place.map { ", \($0)" } ?? ""): \(problem)" }
+}
+
+/// Reads an export in order, in memory that does not grow with it: manifest, checkpoint, proof, then entries and
+/// disclosures side by side.
+public struct ExportAudit: Sendable {
+    /// The manifest.
+    public let manifest: ExportManifest
+    /// The signed checkpoint.
+    public let checkpoint: Checkpoint
+    private let proof: RangeProof
+    private var audit: LogAudit
+    private var next: UInt64
+    private var disclosed: UInt64 = 0
+    /// Sequence numbers of the one contact, or of each, that were disclosed: the last one seen.
+    private var sequences: [ContactID: UInt64] = [:]
+    /// Entries whose time lies outside what was asked for, before and after.
+    private var outside: (before: Int, after: Int) = (0, 0)
+
+    /// Begins with what is small: the signature of the checkpoint, and that the proof is of the manifest's entries.
+    /// - Parameters:
+    ///   - policy: whom the auditor believes; never the `policy.txt` of the export itself.
+    ///   - previous: the checkpoint of an earlier export that was kept; its `consistency` is checked then.
+    /// - Throws: ``ExportFault``.
+    public init(
+        manifest bytes: [UInt8], checkpoint note: [UInt8], proof proofBytes: [UInt8], consistency: [UInt8]?,
+        policy: LogTrustPolicy, previous: [UInt8]? = nil
+    ) throws(ExportFault) {
+        do { manifest = try ExportManifest(parsing: bytes) } catch {
+            throw ExportFault("manifest.json", nil, "\(error)")
+        }
+        do { checkpoint = try Checkpoint(verifying: SignedNote(parsing: note), by: policy.log) } catch {
+            throw ExportFault("checkpoint", nil, "\(error)")
+        }
+        guard manifest.origin == checkpoint.origin else {
+            throw ExportFault("manifest.json", "origin", "it is not the checkpoint's log")
+        }
+        do { proof = try RangeProof(parsing: proofBytes) } catch {
+            throw ExportFault("proof", nil, "\(error)")
+        }
+        guard proof.first == manifest.first, proof.end == manifest.end else {
+            throw ExportFault("proof", nil, "it is not of the entries that the manifest names")
+        }
+        audit = LogAudit(continuing: proof.edge)
+        next = proof.first
+        if let previous { try checkConsistency(previous, consistency, policy) }
+    }
+
+    private func checkConsistency(
+        _ previous: [UInt8], _ consistency: [UInt8]?, _ policy: LogTrustPolicy
+    ) throws(ExportFault) {
+        let kept: Checkpoint
+        do { kept = try Checkpoint(verifying: SignedNote(parsing: previous), by: policy.log) } catch {
+            throw ExportFault("the checkpoint that was kept", nil, "\(error)")
+        }
+        guard let consistency, manifest.previousSize == kept.size else {
+            throw ExportFault("consistency.txt", nil, "it does not begin at the checkpoint that was kept")
+        }
+        var hashes: [[UInt8]] = []
+        for line in consistency.split(separator: 0x0A) {
+            guard let hash = Base64.decode(String(decoding: line, as: UTF8.self)) else {
+                throw ExportFault("consistency.txt", "line \(hashes.count + 1)", "it is no hash in base64")
+            }
+            hashes.append(hash)
+        }
+        do {
+            try MerkleProof.verifyConsistency(
+                from: kept.size, to: checkpoint.size, oldRoot: kept.root, newRoot: checkpoint.root,
+                proof: hashes)
+        } catch {
+            throw ExportFault("consistency.txt", nil, "\(error)")
+        }
+    }
+
+    /// Reads the next entry, with what is disclosed of it.
+    /// - Parameters:
+    ///   - leaf: a line of `entries.jsonl` without its newline.
+    ///   - joined: the `disclosures` of the line of `disclosures.jsonl` for this entry, if there is one.
+    /// - Returns: the entry and its disclosed parts.
+    /// - Throws: ``ExportFault``.
+    @discardableResult
+    public mutating func add(
+        leaf: [UInt8], disclosed joined: [UInt8]?
+    ) throws(ExportFault) -> (entry: LogEntry, parts: DisclosedParts?) {
+        let place = "entry \(next)"
+        guard next < manifest.end else {
+            throw ExportFault("entries.jsonl", place, "there are more than the manifest says")
+        }
+        let entry: LogEntry
+        do { entry = try audit.add(entry: leaf, index: next) } catch {
+            throw ExportFault("entries.jsonl", place, "\(error)")
+        }
+        if let from = manifest.from, entry.time < from { outside.before += 1 }
+        if let to = manifest.to, entry.time >= to { outside.after += 1 }
+        var parts: DisclosedParts?
+        if let joined {
+            let read: DisclosedParts
+            do { read = try DisclosedParts(verifying: joined, against: entry) } catch {
+                throw ExportFault("disclosures.jsonl", place, "\(error)")
+            }
+            try check(read, place)
+            parts = read
+            disclosed += 1
+        }
+        next += 1
+        return (entry, parts)
+    }
+
+    private mutating func check(_ parts: DisclosedParts, _ place: String) throws(ExportFault) {
+        if manifest.profile == .subject, parts.actor != nil || parts.caseReference != nil {
+            throw ExportFault("disclosures.jsonl", place, "it discloses more than its profile")
+        }
+        if manifest.profile == .security, parts.caseReference != nil {
+            throw ExportFault("disclosures.jsonl", place, "it discloses more than its profile")
+        }
+        if let contact = manifest.contact, parts.contact != contact {
+            throw ExportFault("disclosures.jsonl", place, "it is about another contact")
+        }
+        // Entries about a contact are numbered without a hole: one that is held back shows by the next.
+        if let contact = parts.contact, let sequence = parts.sequence {
+            if let last = sequences[contact], sequence != last + 1 {
+                throw ExportFault(
+                    "disclosures.jsonl", place, "entry \(last + 1) about this contact is missing before it")
+            }
+            sequences[contact] = sequence
+        }
+    }
+
+    /// Ends the audit: all entries came, the checkpoint goes on from them, and nothing of the time asked for can lie outside.
+    /// - Throws: ``ExportFault``.
+    public func finish() throws(ExportFault) {
+        guard next == manifest.end else {
+            throw ExportFault("entries.jsonl", "entry \(next)", "the manifest says that there are more")
+        }
+        guard disclosed == manifest.disclosures else {
+            throw ExportFault(
+                "disclosures.jsonl", nil, "there are \(disclosed), not as many as the manifest says")
+        }
+        do { try proof.verify(root: audit.frontier.root, against: checkpoint) } catch {
+            throw ExportFault("proof", nil, "\(error)")
+        }
+        // The neighbours show that the time range is whole: unless the log begins or ends there.
+        if manifest.from != nil, manifest.first > 0, outside.before == 0 {
+            throw ExportFault(
+                "entries.jsonl", "entry \(manifest.first)",
+                "entries of the time range may be missing before it")
+        }
+        if manifest.end < checkpoint.size, outside.after == 0 {
+            throw ExportFault(
+                "entries.jsonl", "entry \(manifest.end)",
+                "entries of the time range may be missing from here on")
+        }
+    }
+}

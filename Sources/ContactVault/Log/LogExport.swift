@@ -1,0 +1,214 @@
+// An export of the log: one entry about it, one checkpoint, and pages of leaves with what may be disclosed of them.
+//
+// The files are put together by whoever asked: the vault keeps nothing for an export, so it needs no memory and no disk for
+// one, and a reader that lost its connection goes on at the page that it has not got.
+
+public import AccessLog
+import AccessToken
+public import ContactModel
+import EnvelopeEncryption
+
+/// What is to be exported.
+public struct ExportRequest: Sendable {
+    /// Entries from this moment on; `nil` from the beginning.
+    public let from: Timestamp?
+    /// And before this one; `nil` up to now.
+    public let to: Timestamp?
+    /// Which personal parts.
+    public let profile: ExportProfile
+    /// The one contact whose parts are disclosed; `nil` for all. Required for ``ExportProfile/subject``.
+    public let contact: ContactID?
+    /// Size of the tree at an earlier export, from which consistency is to be shown.
+    public let previousSize: UInt64?
+
+    /// A request.
+    public init(
+        from: Timestamp? = nil, to: Timestamp? = nil, profile: ExportProfile = .officer,
+        contact: ContactID? = nil, previousSize: UInt64? = nil
+    ) {
+        self.from = from
+        self.to = to
+        self.profile = profile
+        self.contact = contact
+        self.previousSize = previousSize
+    }
+}
+
+/// An export that was begun: what of it is small.
+public struct ExportPlan: Sendable {
+    /// What was asked for.
+    public let request: ExportRequest
+    /// Origin of the log.
+    public let origin: String
+    /// The signed checkpoint.
+    public let note: String
+    /// The proof of the entries.
+    public let proof: RangeProof
+    /// The proof from the earlier export, if one was named.
+    public let consistency: [[UInt8]]?
+    /// Where the entry about this export stands.
+    public let receipt: EntryReceipt
+}
+
+/// One entry of an export.
+public struct ExportedEntry: Sendable {
+    /// Its position.
+    public let index: UInt64
+    /// The exact bytes of the leaf.
+    public let leaf: [UInt8]
+    /// The disclosures that the profile allows, joined; `nil` if there are none or they are gone.
+    public let disclosed: [UInt8]?
+}
+
+extension Vault {
+    /// Begins an export: writes the entry about it, signs a checkpoint that covers everything asked for, and proves the range.
+    ///
+    /// The range has one entry more on each side, where there is one: it shows that nothing between was left out.
+    /// - Throws: ``VaultError/denied(_:)``; ``VaultError/conflict(_:)`` for a subject's export without a contact, or an
+    ///   earlier size that this log never had.
+    public func beginExport(
+        _ request: ExportRequest, as caller: Caller, requestID: Reference
+    ) async throws -> ExportPlan {
+        let bounds = caller.exportBounds
+        let from = [request.from, bounds.from].compactMap(\.self).max()
+        let to = [request.to, bounds.to].compactMap(\.self).min()
+        let bounded = ExportRequest(
+            from: from, to: to, profile: request.profile, contact: request.contact,
+            previousSize: request.previousSize)
+        let concerned = request.contact.map { [$0] } ?? []
+        let receipt = try await manage(
+            .logExport, as: caller, requestID: requestID, contacts: concerned,
+            covers: { access throws(TokenError) in _ = try access.accessLog(.export) }
+        ) { transaction -> ManagedOutcome<EntryReceipt> in
+            guard request.profile != .subject || request.contact != nil else {
+                return .failed(.conflict("export_of_nobody"), "export_of_nobody")
+            }
+            let about = try transaction.store.contacts(concerned).values.first
+            return .done(
+                try transaction.log(.logExport, about: about) { draft in
+                    draft.basis = EntryCode(request.profile.rawValue)
+                    draft.contact = draft.contact ?? request.contact
+                })
+        }
+        try await publishCheckpoint()
+        guard let checkpoint = latestCheckpoint else { throw VaultError.notFound }
+        let origin = identity.logOrigin
+        return try await reading { reader in
+            let size = checkpoint.size
+            if let previous = request.previousSize, previous > size {
+                throw VaultError.conflict("size_unknown")
+            }
+            var first = try from.map { try reader.firstEntry(at: $0, size: size) } ?? 0
+            var end = try to.map { try reader.firstEntry(at: $0, size: size) } ?? size
+            if from != nil, first > 0 { first -= 1 }
+            if end < size { end += 1 }
+            end = max(first, end)
+            let prover = MerkleProver(StoredHashes(reader: reader))
+            return ExportPlan(
+                request: bounded, origin: origin, note: checkpoint.note,
+                proof: try RangeProof(
+                    first: first, end: end, edge: try prover.frontier(size: first),
+                    consistency: try prover.consistency(from: end, to: size)),
+                consistency: try request.previousSize.map { try prover.consistency(from: $0, to: size) },
+                receipt: receipt)
+        }
+    }
+
+    /// A page of an export that was begun.
+    /// - Parameters:
+    ///   - range: positions; cut to 1,000 entries and to what is signed.
+    ///   - caller: on whose word. Each page is an access and has an entry, with the number of entries that were asked for.
+    public func exportedEntries(
+        _ range: Range<UInt64>, of request: ExportRequest, as caller: Caller, requestID: Reference
+    ) async throws -> [ExportedEntry] {
+        let asked = UInt64(min(range.count, 1000))
+        try await manage(
+            .logExport, as: caller, requestID: requestID,
+            covers: { access throws(TokenError) in _ = try access.accessLog(.export) }
+        ) { transaction -> ManagedOutcome<Void> in
+            guard request.profile != .subject || request.contact != nil else {
+                return .failed(.conflict("export_of_nobody"), "export_of_nobody")
+            }
+            try transaction.log(.logExport, about: nil) { draft in
+                draft.basis = "page"
+                draft.count = asked
+            }
+            return .done(())
+        }
+        let signed = latestCheckpoint?.size ?? 0
+        let cut = min(range.lowerBound, signed)..<min(range.upperBound, signed, range.lowerBound + 1000)
+        let bounds = caller.exportBounds
+        let (leaves, sealed, keys) = try await reading { reader in
+            let sealed = try reader.disclosures(cut)
+            let contacts = Set(sealed.values.compactMap(\.contact))
+            let keys = try reader.contacts(Array(contacts)).mapValues { $0.disclosureKey }
+            return (try reader.logLeaves(cut), sealed, keys)
+        }
+        return try leaves.enumerated().map { offset, leaf in
+            let index = cut.lowerBound + UInt64(offset)
+            let entry = try LogEntry(decoding: leaf)
+            var disclosed: [UInt8]?
+            // A neighbour outside the time of the token is there as a leaf alone.
+            if bounds.covers(entry.time), let stored = sealed[index] {
+                disclosed = try? self.disclosed(stored, entry: entry, keys: keys, request)
+            }
+            return ExportedEntry(index: index, leaf: leaf, disclosed: disclosed)
+        }
+    }
+
+    private func disclosed(
+        _ stored: StoredDisclosures, entry: LogEntry, keys: [ContactID: [UInt8]], _ request: ExportRequest
+    ) throws -> [UInt8]? {
+        let keyring = state.keyring
+        let key: DisclosureKey
+        if let contact = stored.contact {
+            guard let wrapped = keys[contact] else { return nil }
+            key = try keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
+        } else {
+            key = try keyring.generalDisclosureKey(version: DisclosureKey.version(of: stored.sealed))
+        }
+        let joined = try key.open(stored.sealed, entry: entry.id.bytes)
+        let parts = try DisclosedParts(verifying: joined, against: entry)
+        if let contact = request.contact, parts.contact != contact { return nil }
+        let allowed = try DisclosedParts.disclosures(in: joined).filter { request.profile.discloses($0.fact) }
+        return allowed.isEmpty ? nil : DisclosedParts.joined(allowed)
+    }
+}
+
+/// A time that a caller is bounded to.
+private struct ExportBounds {
+    var from: Timestamp?
+    var to: Timestamp?
+
+    func covers(_ time: Timestamp) -> Bool {
+        (from.map { $0 <= time } ?? true) && (to.map { time < $0 } ?? true)
+    }
+}
+
+extension Caller {
+    fileprivate var exportBounds: ExportBounds {
+        guard case .client(let access) = self, case .accessLog(let details) = access.details else {
+            return ExportBounds()
+        }
+        return ExportBounds(from: details.from, to: details.to)
+    }
+}
+
+extension VaultReader {
+    /// Index of the first entry at or after a moment, `size` if there is none. Times do not fall, so it is found by halving.
+    fileprivate func firstEntry(at moment: Timestamp, size: UInt64) throws -> UInt64 {
+        var range = 0..<size
+        while !range.isEmpty {
+            let middle = range.lowerBound + UInt64(range.count) / 2
+            guard let leaf = try logLeaves(middle..<middle + 1).first else {
+                throw StoreError.corrupt("log_entries")
+            }
+            if try LogEntry(decoding: leaf).time < moment {
+                range = middle + 1..<range.upperBound
+            } else {
+                range = range.lowerBound..<middle
+            }
+        }
+        return range.lowerBound
+    }
+}

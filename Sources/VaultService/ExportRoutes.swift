@@ -1,0 +1,98 @@
+// Exports of the access log: begun once, then read page by page, for officers' programs and for the operator.
+
+import AccessLog
+import ContactModel
+import ContactVault
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import StrictEncoding
+import VaultAPI
+
+/// `POST /v1/log/exports` and `POST /v1/log/exports/entries?first=&end=`.
+struct ExportRoutes {
+    let vault: Vault
+
+    func add(to router: Router<VaultRequestContext>) {
+        router.post("/v1/log/exports") { request, context -> Response in
+            try await request.answered(by: vault, as: .logExport, context) { caller in
+                try await begin(request, as: caller, context)
+            }
+        }
+        router.post("/v1/log/exports/entries") { request, context -> Response in
+            try await request.answered(by: vault, as: .logExport, context) { caller in
+                try await page(request, as: caller, context)
+            }
+        }
+    }
+
+    func begin(_ request: Request, as caller: Caller, _ context: VaultRequestContext) async throws -> Response
+    {
+        let plan = try await vault.beginExport(
+            try await Self.asked(request), as: caller, requestID: context.requestID)
+        let verifier: NoteVerifier
+        do { verifier = try NoteVerifier(verifierKey: vault.logVerifierKey) } catch {
+            throw VaultError.inconsistent("log_key")
+        }
+        return try .json(
+            ExportPlanBody(
+                origin: plan.origin, first: plan.proof.first, end: plan.proof.end,
+                from: plan.request.from?.description, to: plan.request.to?.description, checkpoint: plan.note,
+                proof: plan.proof.text,
+                consistency: plan.consistency?.map { Base64.encode($0) + "\n" }.joined(),
+                policy: LogTrustPolicy(log: verifier).text), status: .created)
+    }
+
+    func page(_ request: Request, as caller: Caller, _ context: VaultRequestContext) async throws -> Response
+    {
+        let parameters = request.uri.queryParameters
+        guard let first = parameters.get("first").flatMap({ UInt64($0) }),
+            let end = parameters.get("end").flatMap({ UInt64($0) }), first < end, end < UInt64(Int64.max)
+        else { throw RequestFault.bodyMalformed }
+        let entries = try await vault.exportedEntries(
+            first..<end, of: try await Self.asked(request), as: caller, requestID: context.requestID)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        var lines: [UInt8] = []
+        for entry in entries {
+            lines += try encoder.encode(
+                ExportedEntryBody(
+                    index: entry.index, leaf: String(decoding: entry.leaf, as: UTF8.self),
+                    disclosures: entry.disclosed.map { String(decoding: $0, as: UTF8.self) }))
+            lines.append(0x0A)
+        }
+        return .json(bytes: lines, type: "application/x-ndjson")
+    }
+
+    private static func asked(_ request: Request) async throws -> ExportRequest {
+        let object = try await request.object(members: ["from", "to", "profile", "contact", "previous_size"])
+        func moment(_ name: String) throws -> Timestamp? {
+            guard let value = object[name] else { return nil }
+            guard let moment = value.stringValue.flatMap({ Timestamp($0) }) else {
+                throw RequestFault.bodyMalformed
+            }
+            return moment
+        }
+        guard let profile = object["profile"]?.stringValue.flatMap({ ExportProfile(rawValue: $0) }) else {
+            throw RequestFault.bodyMalformed
+        }
+        var contact: ContactID?
+        if let value = object["contact"] {
+            guard let id = value.stringValue.flatMap({ ContactID($0) }) else {
+                throw RequestFault.bodyMalformed
+            }
+            contact = id
+        }
+        var previous: UInt64?
+        if let value = object["previous_size"] {
+            guard let size = value.integerValue.flatMap({ UInt64(exactly: $0) }) else {
+                throw RequestFault.bodyMalformed
+            }
+            previous = size
+        }
+        return ExportRequest(
+            from: try moment("from"), to: try moment("to"), profile: profile, contact: contact,
+            previousSize: previous)
+    }
+}

@@ -1,0 +1,294 @@
+// An export for whoever must believe the officer, and its check with nothing but the files and a key from elsewhere.
+
+import AccessLog
+import ArgumentParser
+import ContactModel
+import Foundation
+import StrictEncoding
+import VaultAPI
+
+struct LogExport: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Export the log of a time, so that a third party can check it; the export is logged.",
+        discussion: """
+            Writes a folder: the exact entries, a signed checkpoint and the proof that they stand under it, what may be \
+            disclosed of them, and a table for a spreadsheet. Run again, it goes on where it was broken off. `log audit` \
+            checks it.
+
+            Example: contact-vault log export january --from 2026-01-01T00:00:00Z --to 2026-02-01T00:00:00Z
+            """)
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    @Argument(help: "Folder to write; new, or one that was broken off.")
+    var folder: String
+
+    @Option(help: "Entries from this moment on; RFC 3339. None means from the beginning.")
+    var from: String?
+
+    @Option(help: "And before this one; RFC 3339. None means up to now.")
+    var to: String?
+
+    @Option(help: "officer (everything), subject (no staff, no case; needs --contact) or security (no case).")
+    var profile = "officer"
+
+    @Option(help: "Disclose the personal parts of this contact's entries alone, ct_….")
+    var contact: String?
+
+    @Option(help: "A checkpoint file of an earlier export; the new one shows that the log goes on from it.")
+    var since: String?
+
+    @Flag(
+        help:
+            "Begin the table with a byte-order mark, for spreadsheets that take it for another encoding otherwise."
+    )
+    var byteOrderMark = false
+
+    private static let page: UInt64 = 500
+
+    func run() async throws {
+        let request = ExportRequestBody(
+            from: try from.map { try AgencyEntrust.moment($0, "--from").description },
+            to: try to.map { try AgencyEntrust.moment($0, "--to").description },
+            profile: (try ClientAdd.choice(profile, "--profile") as ExportProfile).rawValue,
+            contact: try contact.map { try ContactsShow.contact($0).description },
+            previousSize: try since.map { try Self.size(of: $0) })
+        if request.profile == "subject", request.contact == nil {
+            throw ValidationError("--contact: an export for a subject is about one contact")
+        }
+        try await options.folder.withSession(passphrase) { session in
+            let export: ExportFolder
+            if let resumed = try ExportFolder.resumed(folder, request) {
+                Terminal.message("going on at entry \(resumed.state.next)")
+                export = resumed
+            } else {
+                export = try ExportFolder(
+                    folder, request, try await session.beginExport(request), byteOrderMark: byteOrderMark)
+            }
+            let plan = export.state.plan
+            var progress = Progress("entries", total: plan.end - plan.first)
+            while !export.isWhole {
+                let next = export.state.next
+                let page = try await session.exportPage(next..<min(next + Self.page, plan.end), of: request)
+                guard !page.isEmpty else {
+                    throw CommandFailure("the service gave no entries from \(next) on")
+                }
+                try export.add(page)
+                progress.show(export.state.next - plan.first)
+            }
+            progress.finish()
+            try export.finish()
+            Terminal.message(
+                "exported entries \(plan.first) to \(plan.end) (the last not included), "
+                    + "\(export.state.disclosures) of them with personal parts, to \(folder)")
+        }
+    }
+
+    /// The size that a checkpoint file says; the export proves the rest.
+    private static func size(of path: String) throws -> UInt64 {
+        let note = try SignedNote(parsing: Array(try VaultFolder.read(path).utf8))
+        return try Checkpoint(parsing: note.text).size
+    }
+}
+
+struct LogAuditCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit",
+        abstract: "Check an export with nothing but its files and a key that you got elsewhere.",
+        discussion: """
+            Needs no vault. The trust policy is a file with a line `log <verifier key>` and a line `quorum none`; never use \
+            the policy.txt of the export itself. Exit code 1 and the first fault if something is not as it was signed.
+
+            Example: contact-vault log audit january --policy trusted-log.txt
+            """)
+
+    @Argument(help: "Folder of the export.")
+    var folder: String
+
+    @Option(help: "File with the trust policy, got from elsewhere.")
+    var policy: String
+
+    @Option(help: "A checkpoint that was kept from an earlier export; this log must go on from it.")
+    var since: String?
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() async throws {
+        let trusted: LogTrustPolicy
+        do { trusted = try LogTrustPolicy(parsing: try VaultFolder.read(policy)) } catch let error as LogError
+        {
+            throw CommandFailure("\(policy): \(error)")
+        }
+        var audit: ExportAudit
+        do {
+            audit = try begin(trusted)
+            try files(audit.manifest)
+            try entries(&audit)
+            try audit.finish()
+        } catch let fault as ExportFault {
+            throw CommandFailure("not as it was signed: \(fault)")
+        }
+        let manifest = audit.manifest
+        if json {
+            Terminal.result(
+                JSONValue.object(
+                    JSONObject([
+                        ("entries", .integer(Int64(manifest.end - manifest.first))),
+                        ("first", .integer(Int64(manifest.first))), ("end", .integer(Int64(manifest.end))),
+                        ("disclosures", .integer(Int64(manifest.disclosures))),
+                        ("log", .string(audit.checkpoint.origin)),
+                        ("size", .integer(Int64(audit.checkpoint.size))),
+                        ("root", .string(Base64.encode(audit.checkpoint.root))),
+                        ("profile", .string(manifest.profile.rawValue)),
+                    ])
+                ).canonicalText)
+        } else {
+            Terminal.result(
+                "audited: entries \(manifest.first) to \(manifest.end) (the last not included) of \(audit.checkpoint.origin), "
+                    + "\(manifest.disclosures) with personal parts, under its checkpoint of size \(audit.checkpoint.size)"
+            )
+        }
+    }
+
+    private func begin(_ trusted: LogTrustPolicy) throws -> ExportAudit {
+        func small(_ name: String) throws -> [UInt8] {
+            do { return try LineFile.bytes(folder + "/" + name, limit: 256 * 1024) } catch {
+                throw ExportFault(name, nil, "it is missing, cannot be read, or is too large")
+            }
+        }
+        let manifest = try small("manifest.json")
+        let hasConsistency = FileManager.default.fileExists(atPath: folder + "/consistency.txt")
+        return try ExportAudit(
+            manifest: manifest, checkpoint: try small("checkpoint"), proof: try small("proof"),
+            consistency: hasConsistency ? try small("consistency.txt") : nil, policy: trusted,
+            previous: try since.map { try LineFile.bytes($0, limit: 256 * 1024) })
+    }
+
+    /// Every file is as the manifest says, and no other is there.
+    private func files(_ manifest: ExportManifest) throws {
+        var present = Set(try FileManager.default.contentsOfDirectory(atPath: folder))
+        present.remove("manifest.json")
+        for name in present.subtracting(manifest.files.keys).sorted() {
+            throw ExportFault(name, nil, "the manifest does not name it")
+        }
+        for (name, file) in manifest.files.sorted(by: { $0.key < $1.key }) {
+            guard present.contains(name) else { throw ExportFault(name, nil, "it is missing") }
+            guard try ExportFolder.file(folder + "/" + name) == file else {
+                throw ExportFault(name, nil, "it is not the file that the manifest names")
+            }
+        }
+        for name in ["checkpoint", "proof", "entries.jsonl", "disclosures.jsonl"]
+        where manifest.files[name] == nil {
+            throw ExportFault("manifest.json", nil, "it does not name \(name)")
+        }
+    }
+
+    private func entries(_ audit: inout ExportAudit) throws {
+        let leaves = try ExactLines(folder + "/entries.jsonl")
+        let disclosures = try ExactLines(folder + "/disclosures.jsonl")
+        var index = audit.manifest.first
+        var waiting = try disclosed(disclosures)
+        while let leaf = try leaves.next("entries.jsonl") {
+            var joined: [UInt8]?
+            if let next = waiting, next.index == index {
+                joined = next.joined
+                waiting = try disclosed(disclosures)
+            }
+            try audit.add(leaf: leaf, disclosed: joined)
+            index += 1
+        }
+        if let waiting {
+            throw ExportFault(
+                "disclosures.jsonl", "entry \(waiting.index)", "it is out of order, or of no entry here")
+        }
+    }
+
+    private func disclosed(_ lines: ExactLines) throws -> (index: UInt64, joined: [UInt8])? {
+        guard let line = try lines.next("disclosures.jsonl") else { return nil }
+        guard let object = (try? JSONValue.parse(line))?.objectValue, object.members.count == 2,
+            let index = object["index"]?.integerValue.flatMap({ UInt64(exactly: $0) }),
+            let joined = object["disclosures"]?.stringValue
+        else {
+            throw ExportFault("disclosures.jsonl", "line \(lines.number)", "it is not a line of an export")
+        }
+        return (index, Array(joined.utf8))
+    }
+}
+
+/// Lines of a file, each exactly what stands before a line feed.
+private final class ExactLines {
+    private let handle: FileHandle
+    private var buffer: ArraySlice<UInt8> = []
+    private(set) var number = 0
+
+    init(_ path: String) throws {
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw ExportFault((path as NSString).lastPathComponent, nil, "it cannot be read")
+        }
+        self.handle = handle
+    }
+
+    func next(_ file: String) throws -> [UInt8]? {
+        while true {
+            if let end = buffer.firstIndex(of: 0x0A) {
+                let line = Array(buffer[buffer.startIndex..<end])
+                buffer = buffer[(end + 1)...]
+                number += 1
+                return line
+            }
+            guard buffer.count <= 64 * 1024 else {
+                throw ExportFault(file, "line \(number + 1)", "it is too long")
+            }
+            guard let chunk = try handle.read(upToCount: 256 * 1024), !chunk.isEmpty else {
+                guard buffer.isEmpty else { throw ExportFault(file, "line \(number + 1)", "it has no end") }
+                return nil
+            }
+            buffer = ArraySlice(Array(buffer) + Array(chunk))
+        }
+    }
+}
+
+/// How far a job is: a bar on a terminal, JSON lines otherwise, on standard error.
+struct Progress {
+    private let unit: String
+    private let total: UInt64
+    private let isTerminal: Bool
+    private var shown = ContinuousClock.now - .seconds(1)
+    private let begun = ContinuousClock.now
+
+    init(_ unit: String, total: UInt64) {
+        self.unit = unit
+        self.total = total
+        isTerminal = isatty(STDERR_FILENO) == 1
+    }
+
+    /// Shows it, at most five times a second on a terminal and once a second otherwise.
+    mutating func show(_ done: UInt64) {
+        let now = ContinuousClock.now
+        guard now - shown >= (isTerminal ? .milliseconds(200) : .seconds(1)) || done == total else { return }
+        shown = now
+        let seconds = Double((now - begun).components.seconds) + 0.001
+        if isTerminal {
+            let width = 30
+            let filled = total == 0 ? width : Int(done * UInt64(width) / total)
+            let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled)
+            FileHandle.standardError.write(Data("\r[\(bar)] \(done)/\(total) \(unit)".utf8))
+        } else {
+            Terminal.message(
+                JSONValue.object(
+                    JSONObject([
+                        ("done", .integer(Int64(done))), ("total", .integer(Int64(total))),
+                        ("unit", .string(unit)), ("per_second", .integer(Int64(Double(done) / seconds))),
+                    ])
+                ).canonicalText)
+        }
+    }
+
+    /// Ends the bar's line.
+    func finish() {
+        if isTerminal { FileHandle.standardError.write(Data("\n".utf8)) }
+    }
+}
