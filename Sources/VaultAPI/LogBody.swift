@@ -41,10 +41,13 @@ public struct LogPageBody: Codable, Sendable {
     public let entries: [LogEntryBody]
     /// Position to ask from next; `nil` at the end.
     public let next: UInt64?
+    /// Of a query: how far the log went when it was first asked. To be given with ``next``.
+    public let end: UInt64?
 
     /// A page.
-    public init(entries: [LogEntryBody], next: UInt64?) {
+    public init(entries: [LogEntryBody], next: UInt64?, end: UInt64? = nil) {
         self.entries = entries
         self.next = next
+        self.end = end
     }
 }

@@ -9,6 +9,7 @@ package enum ConflictText {
         case "certificate_name":
             "a certificate's name is a DNS name, such as dialer-1.example, without wildcard"
         case "certificate_name_taken": "another client is registered with this certificate name"
+        case "too_many_groups": "more than 100,000 combinations: ask for a shorter time or for one property"
         case "key_state":
             "the state of this key version does not allow that step: see `contact-vault keys list`"
         case "key_not_rotatable": "only token_signing can be changed in this version"

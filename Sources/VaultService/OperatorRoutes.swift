@@ -80,6 +80,16 @@ struct OperatorRoutes {
                     ])
                 ).canonicalBytes)
         }
+        let questions = LogQueryRoutes(vault: vault)
+        router.post("/operator/log/queries") { request, context in
+            try await questions.query(request, as: .localOperator, context)
+        }
+        router.post("/operator/log/counts") { request, context in
+            try await questions.counts(request, as: .localOperator, context)
+        }
+        router.post("/operator/log/questions/:question") { request, context in
+            try await questions.question(request, as: .localOperator, context)
+        }
         let exports = ExportRoutes(vault: vault)
         router.post("/operator/log/exports") { request, context in
             try await exports.begin(request, as: .localOperator, context)

@@ -77,6 +77,7 @@ public struct VaultServer: Sendable {
         ApprovalRoutes(vault: vault).add(to: data)
         LogRoutes(vault: vault).add(to: data)
         ExportRoutes(vault: vault).add(to: data)
+        LogQueryRoutes(vault: vault).add(to: data)
 
         let control = Router(context: VaultRequestContext.self)
         control.add(middleware: RequestMiddleware(log: log))

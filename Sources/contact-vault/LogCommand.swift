@@ -16,7 +16,7 @@ struct LogCommand: AsyncParsableCommand {
         discussion: "Example: contact-vault log verify",
         subcommands: [
             LogVerify.self, LogEntries.self, LogProve.self, LogCheckpoint.self, LogExport.self,
-            LogAuditCommand.self,
+            LogAuditCommand.self, LogCount.self, LogAsk.self,
         ])
 }
 
@@ -77,10 +77,12 @@ struct LogEntries: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "entries",
         abstract: "Show entries with what they disclose; the look is logged.",
-        discussion: "Example: contact-vault log entries --from 0 --limit 20")
+        discussion:
+            "Example: contact-vault log entries --kind release --outcome deny --since 2026-01-01T00:00:00Z")
 
     @OptionGroup var options: DataOptions
     @OptionGroup var passphrase: PassphraseOptions
+    @OptionGroup var filter: LogFilterOptions
 
     @Option(help: "First position.")
     var from: UInt64 = 0
@@ -98,9 +100,15 @@ struct LogEntries: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let page = try await options.folder.withSession(passphrase) {
-            try await $0.entries(from: from, limit: limit)
+        var query = try filter.body()
+        let isFiltered = query != LogQueryBody()
+        query.cursor = from
+        query.limit = limit
+        let asked = query
+        let page = try await options.folder.withSession(passphrase) { session in
+            isFiltered ? try await session.query(asked) : try await session.entries(from: from, limit: limit)
         }
+        if isFiltered, let next = page.next { Terminal.message("there may be more: --from \(next)") }
         for entry in page.entries {
             if json {
                 let encoder = JSONEncoder()

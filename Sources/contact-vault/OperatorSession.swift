@@ -205,6 +205,28 @@ struct OperatorSession {
         return (leaf, proof)
     }
 
+    func query(_ body: LogQueryBody) async throws -> LogPageBody {
+        try decode(
+            LogPageBody.self,
+            try await send("POST", "/operator/log/queries", body: Array(try JSONEncoder().encode(body))))
+    }
+
+    func counts(_ body: LogQueryBody) async throws -> LogCountsBody {
+        try decode(
+            LogCountsBody.self,
+            try await send("POST", "/operator/log/counts", body: Array(try JSONEncoder().encode(body))))
+    }
+
+    func answer(_ question: String, from: String?, to: String?) async throws -> LogAnswerBody {
+        var object = JSONObject()
+        object["from"] = from.map { .string($0) }
+        object["to"] = to.map { .string($0) }
+        return try decode(
+            LogAnswerBody.self,
+            try await send(
+                "POST", "/operator/log/questions/\(question)", body: JSONValue.object(object).canonicalBytes))
+    }
+
     func beginExport(_ request: ExportRequestBody) async throws -> ExportPlanBody {
         try decode(
             ExportPlanBody.self,

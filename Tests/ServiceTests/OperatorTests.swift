@@ -39,6 +39,7 @@ struct OperatorTests {
             ["agency"], ["agency", "entrust"], ["agency", "list"], ["client", "rotate"],
             ["client", "certificate"], ["keys", "rotate"], ["keys", "promote"], ["keys", "retire"],
             ["keys", "compromise"], ["keys", "destroy"], ["log"], ["log", "verify"], ["log", "export"],
+            ["log", "count"], ["log", "ask"],
             ["log", "audit"],
             ["log", "entries"],
             ["log", "prove"], ["log", "checkpoint"], ["policy"], ["policy", "check"], ["policy", "show"],

@@ -196,7 +196,7 @@ extension Caller {
 
 extension VaultReader {
     /// Index of the first entry at or after a moment, `size` if there is none. Times do not fall, so it is found by halving.
-    fileprivate func firstEntry(at moment: Timestamp, size: UInt64) throws -> UInt64 {
+    func firstEntry(at moment: Timestamp, size: UInt64) throws -> UInt64 {
         var range = 0..<size
         while !range.isEmpty {
             let middle = range.lowerBound + UInt64(range.count) / 2

@@ -123,7 +123,7 @@ extension Vault {
 
 extension Caller {
     /// Whether an entry of this moment lies in the time range of the token; the operator has no bounds.
-    fileprivate func mayRead(_ time: Timestamp) -> Bool {
+    func mayRead(_ time: Timestamp) -> Bool {
         guard case .client(let access) = self, case .accessLog(let details) = access.details else {
             return true
         }
