@@ -26,6 +26,64 @@ public struct TileID: Hashable, Comparable, Sendable {
     }
 }
 
+/// A tile as a monitor asks for it: complete, or the first hashes of one that is not complete yet.
+///
+/// Its path is that of C2SP tlog-tiles: `tile/<level>/<index>[.p/<width>]`, the index in groups of three digits of which all but
+/// the last begin with `x`.
+public struct TilePath: Hashable, Sendable {
+    /// The tile.
+    public let tile: TileID
+    /// Hashes in it, 1…256.
+    public let width: Int
+
+    /// A tile of this width.
+    public init(tile: TileID, width: Int) {
+        self.tile = tile
+        self.width = width
+    }
+
+    /// Parses what follows `tile/`; `nil` for any other spelling.
+    public init?(_ path: some StringProtocol) {
+        var parts = String(path).split(separator: "/" as Character, omittingEmptySubsequences: false).map(
+            String.init)
+        guard parts.count >= 2, let level = UInt8(parts[0]), level < Tile.levels else { return nil }
+        parts.removeFirst()
+        var width = Tile.width
+        if parts.count >= 2, parts[parts.count - 2].hasSuffix(".p") {
+            guard let partial = Int(parts.removeLast()), (1..<Tile.width).contains(partial) else {
+                return nil
+            }
+            width = partial
+            parts[parts.count - 1].removeLast(2)
+        }
+        var index: UInt64 = 0
+        for (place, part) in parts.enumerated() {
+            let digits = place < parts.count - 1 ? part.dropFirst() : part[...]
+            guard place == parts.count - 1 || part.hasPrefix("x"), digits.utf8.count == 3,
+                let group = UInt64(digits), index < UInt64(1) << 50
+            else { return nil }
+            index = index * 1000 + group
+        }
+        self.init(tile: TileID(level: level, index: index), width: width)
+        // Leading groups of zeros, signs and leading zeros of numbers.
+        guard text == String(path) else { return nil }
+    }
+
+    /// What follows `tile/`.
+    public var text: String {
+        var groups: [String] = []
+        var rest = tile.index
+        repeat {
+            let digits = String(rest % 1000)
+            let group = String(repeating: "0", count: 3 - digits.count) + digits
+            groups.insert(groups.isEmpty ? group : "x" + group, at: 0)
+            rest /= 1000
+        } while rest > 0
+        let path = "\(tile.level)/" + groups.joined(separator: "/")
+        return width == Tile.width ? path : path + ".p/\(width)"
+    }
+}
+
 /// What is the same for every tile.
 public enum Tile {
     /// Hashes in a complete tile.

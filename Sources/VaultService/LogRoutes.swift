@@ -25,6 +25,18 @@ struct LogRoutes {
             let proof = try await vault.consistencyProof(from: from, to: to)
             return .text(proof.map { Base64.encode($0) + "\n" }.joined())
         }
+        // For monitors: what is under a checkpoint, as hashes. Entries are for who may read them.
+        router.get("/v1/log/tile/**") { _, context -> Response in
+            guard let path = TilePath(context.parameters.getCatchAll().joined(separator: "/")) else {
+                throw RequestFault.pathMalformed
+            }
+            var response = Response(
+                status: .ok, headers: [.contentType: "application/octet-stream"],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: try await vault.tile(path))))
+            // A complete tile never changes, and neither does the beginning of one.
+            response.headers[.cacheControl] = "public, max-age=86400"
+            return response
+        }
         router.get("/v1/log/entries/:index/proof") { request, context -> Response in
             try await request.answered(by: vault, as: .logProve, context) { caller in
                 guard let index = context.parameters.get("index").flatMap({ UInt64($0) }) else {

@@ -128,4 +128,49 @@ struct LogQuestionTests {
         #expect(reads.contains { $0.basis?.text == "query.number" })
         #expect(reads.count { $0.outcome == .deny } == 18)
     }
+
+    @Test(
+        "a monitor without credentials builds the signed root from tiles, and gets nothing beyond the checkpoint"
+    )
+    func tiles() async throws {
+        let vault = try ServedVault()
+        _ = try vault.importContacts((0..<290).map { Invented.contact($0 % 90) })
+        try vault.start()
+        let client = try vault.client()
+        let key = try String(contentsOfFile: vault.data + "/log.vkey", encoding: .utf8)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        let checkpoint = try Checkpoint(
+            verifying: try await client.checkpoint(), by: NoteVerifier(verifierKey: key))
+        #expect(checkpoint.size > 290)
+        func tile(_ level: UInt8, _ index: UInt64, _ width: Int) async throws -> [UInt8] {
+            let path = TilePath(tile: TileID(level: level, index: index), width: width)
+            let reply = try await client.send("GET", "/v1/log/tile/" + path.text)
+            #expect(reply.status == 200 && reply.body.count == 32 * width, "\(path.text)")
+            return reply.body
+        }
+        let left = try await tile(0, 0, 256)
+        let right = try await tile(0, 1, Int(checkpoint.size) - 256)
+        var frontier = Frontier()
+        for hashes in [left, right] {
+            for start in stride(from: 0, to: hashes.count, by: 32) {
+                frontier.append(leafHash: Array(hashes[start..<start + 32]))
+            }
+        }
+        #expect(frontier.root == checkpoint.root)
+        // The level above has the root of the complete tile.
+        var first = Frontier()
+        for start in stride(from: 0, to: left.count, by: 32) {
+            first.append(leafHash: Array(left[start..<start + 32]))
+        }
+        #expect(try await tile(1, 0, 1) == first.root)
+        for path in [
+            "0/001", "0/001.p/\(Int(checkpoint.size) - 256 + 40)", "1/000", "0/x000/000", "entries/000", "",
+            "0",
+        ] {
+            let reply = try await client.send("GET", "/v1/log/tile/" + path)
+            #expect(reply.status == 404, "\(path)")
+        }
+        try await client.shutdown()
+        vault.stop()
+    }
 }

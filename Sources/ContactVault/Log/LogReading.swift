@@ -108,6 +108,26 @@ extension Vault {
         }
     }
 
+    /// The hashes of a tile of the signed log, 32 bytes each, one after the other.
+    /// - Throws: ``VaultError/notFound`` if the newest checkpoint does not reach so far.
+    public func tile(_ path: TilePath) async throws -> [UInt8] {
+        let first = path.tile.hashes.lowerBound
+        let complete = (latestCheckpoint?.size ?? 0) >> (8 * UInt64(path.tile.level))
+        guard first + UInt64(path.width) <= complete else { throw VaultError.notFound }
+        return try await reading { reader in
+            let source = StoredHashes(reader: reader)
+            let width = UInt64(path.width)
+            // No more than half a tile at once, as every source is asked.
+            let half = min(width, UInt64(Tile.width / 2))
+            var hashes = try source.hashes(level: path.tile.level, range: first..<first + half)
+            if width > half {
+                hashes += try source.hashes(level: path.tile.level, range: first + half..<first + width)
+            }
+            guard hashes.count == path.width else { throw StoreError.corrupt("log_tiles") }
+            return hashes.flatMap(\.self)
+        }
+    }
+
     /// Number of entries at present.
     public func logSize() async throws -> UInt64 { try await reading { try $0.logHead().size } }
 
