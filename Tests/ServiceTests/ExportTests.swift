@@ -1,5 +1,5 @@
-// An export as an officer makes it and a stranger checks it: by `log audit` and by a Python script that shares no line with
-// this project. Every change that the issue of a log is about is refused by both.
+// An export as an officer makes it and a stranger checks it: by `log audit`, by a Python script that shares no line with this
+// project, and by the note and tlog code of the Go checksum database. Every forgery is refused by all three.
 
 import AccessLog
 import AccessToken
@@ -38,7 +38,7 @@ struct ExportTests {
         return path
     }
 
-    /// Both auditors, the file of the trusted key and an export.
+    /// The three auditors, with the file of the trusted key.
     private struct Auditors {
         let policy: String
 
@@ -48,21 +48,29 @@ struct ExportTests {
         }
 
         func python(_ export: String) throws -> (code: Int32, output: String) {
-            let here = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
-            let environment = ProcessInfo.processInfo.environment["CONTACT_VAULT_PYTHON"] ?? ""
-            let interpreter =
-                environment.isEmpty
-                ? here.deletingLastPathComponent().deletingLastPathComponent()
-                    .appendingPathComponent(".build/python/bin/python").path : environment
+            try run(
+                IndependentAuditors.python,
+                ["-I", IndependentAuditors.folder + "/audit_export.py", export, try key])
+        }
+
+        func sumdb(_ arguments: String...) throws -> (code: Int32, output: String) {
+            try run(try IndependentAuditors.sumdb.get(), arguments + [try key])
+        }
+
+        private var key: String {
+            get throws {
+                String(
+                    try String(contentsOfFile: policy, encoding: .utf8).split(separator: "\n")[0].dropFirst(4)
+                )
+            }
+        }
+
+        private func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, output: String) {
             try #require(
-                FileManager.default.isExecutableFile(atPath: interpreter), "run `make bootstrap`: no Python")
-            let key = try String(contentsOfFile: policy, encoding: .utf8).split(separator: "\n")[0].dropFirst(
-                4)
+                FileManager.default.isExecutableFile(atPath: program), "run `make bootstrap`: no \(program)")
             let process = Process()
-            process.executableURL = URL(fileURLWithPath: interpreter)
-            process.arguments = [
-                "-I", here.appendingPathComponent("Independent/audit_export.py").path, export, String(key),
-            ]
+            process.executableURL = URL(fileURLWithPath: program)
+            process.arguments = arguments
             let output = Pipe()
             process.standardOutput = output
             process.standardError = output
@@ -77,6 +85,10 @@ struct ExportTests {
             #expect(outcome.code == 0, "\(outcome.messages)", sourceLocation: sourceLocation)
             let (code, output) = try python(export)
             #expect(code == 0 && output.hasPrefix("audited: "), "\(output)", sourceLocation: sourceLocation)
+            let go = try sumdb("export", export)
+            #expect(
+                go.code == 0 && go.output.hasPrefix("audited: "), "\(go.output)",
+                sourceLocation: sourceLocation)
         }
 
         func expectFault(
@@ -89,6 +101,10 @@ struct ExportTests {
             let (code, output) = try python(export)
             #expect(
                 code == 1 && output.contains("fault:"), "\(name): \(output)", sourceLocation: sourceLocation)
+            let go = try sumdb("export", export)
+            #expect(
+                go.code == 1 && go.output.contains("fault:"), "\(name): \(go.output)",
+                sourceLocation: sourceLocation)
         }
     }
 
@@ -249,6 +265,35 @@ struct ExportTests {
             #expect(try text(name) == String(contentsOfFile: folder + "/" + name, encoding: .utf8), "\(name)")
         }
         vault.stop()
+    }
+
+    @Test("the proof of one entry verifies with the checksum database's code, and no changed one does")
+    func proofOfOneEntry() async throws {
+        let (vault, _) = try await busyVault()
+        let auditors = Auditors(policy: try policy(vault))
+        let folder = vault.folder.file("proof")
+        try vault.command("log", "prove", "9", "--out", folder)
+        vault.stop()
+        let (leaf, proof) = (folder + "/entry.json", folder + "/proof.txt")
+        let good = try auditors.sumdb("entry", leaf, proof)
+        #expect(good.code == 0 && good.output.contains("entry 9"), "\(good.output)")
+        let (leafText, proofText) = (
+            try String(contentsOfFile: leaf, encoding: .utf8),
+            try String(contentsOfFile: proof, encoding: .utf8)
+        )
+        var lines = proofText.components(separatedBy: "\n")
+        lines.swapAt(2, 3)
+        for (name, leafText, proofText) in [
+            ("another leaf", leafText.replacing("permit", with: "deny"), proofText),
+            ("another place", leafText, proofText.replacing("index 9", with: "index 8")),
+            ("hashes swapped", leafText, lines.joined(separator: "\n")),
+            ("a line feed more", leafText + "\n", proofText),
+        ] {
+            try leafText.write(toFile: leaf, atomically: true, encoding: .utf8)
+            try proofText.write(toFile: proof, atomically: true, encoding: .utf8)
+            let outcome = try auditors.sumdb("entry", leaf, proof)
+            #expect(outcome.code == 1 && outcome.output.contains("fault:"), "\(name): \(outcome.output)")
+        }
     }
 
     // MARK: Forged exports
