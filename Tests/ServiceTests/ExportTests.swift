@@ -14,22 +14,6 @@ import VaultTesting
 
 @Suite("Export and audit of the log")
 struct ExportTests {
-    /// A vault with releases, denials and an erased contact in its log.
-    private func busyVault() async throws -> (vault: ServedVault, contacts: [ContactID]) {
-        let vault = try ServedVault()
-        let contacts = try vault.importContacts((0..<6).map { Invented.contact($0) })
-        try vault.start()
-        let client = try vault.client()
-        let dial = try #require(Action("dial"))
-        for contact in contacts {
-            let token = try await client.token(for: .release(of: contact))
-            _ = try await client.release(contact, action: dial, token: token)
-            _ = try? await client.release(contact, action: dial, token: token)
-        }
-        try await client.shutdown()
-        return (vault, contacts)
-    }
-
     private func policy(_ vault: ServedVault) throws -> String {
         let key = try String(contentsOfFile: vault.data + "/log.vkey", encoding: .utf8)
             .trimmingCharacters(in: .whitespacesAndNewlines)
@@ -137,7 +121,7 @@ struct ExportTests {
 
     @Test("the whole log, a time of it, and one contact's part: exported beside the service, audited by two")
     func exported() async throws {
-        let (vault, contacts) = try await busyVault()
+        let (vault, contacts) = try await ServedVault.busy(contacts: 6)
         let auditors = Auditors(policy: try policy(vault))
         let whole = vault.folder.file("whole")
         let outcome = try vault.command("log", "export", whole)
@@ -198,7 +182,7 @@ struct ExportTests {
 
     @Test("an export that was broken off goes on where it stopped, and is none before it is whole")
     func resumed() async throws {
-        let (vault, _) = try await busyVault()
+        let (vault, _) = try await ServedVault.busy(contacts: 6)
         let auditors = Auditors(policy: try policy(vault))
         let folder = vault.folder.file("broken")
         // As a killed command leaves it: some entries, half a line, and the state before that line.
@@ -269,7 +253,7 @@ struct ExportTests {
 
     @Test("the proof of one entry verifies with the checksum database's code, and no changed one does")
     func proofOfOneEntry() async throws {
-        let (vault, _) = try await busyVault()
+        let (vault, _) = try await ServedVault.busy(contacts: 6)
         let auditors = Auditors(policy: try policy(vault))
         let folder = vault.folder.file("proof")
         try vault.command("log", "prove", "9", "--out", folder)
@@ -302,7 +286,7 @@ struct ExportTests {
         "a flipped byte, swapped, dropped, added or repeated leaves, and everything about the checkpoint: refused by both"
     )
     func forgeries() async throws {
-        let (vault, _) = try await busyVault()
+        let (vault, _) = try await ServedVault.busy(contacts: 6)
         let auditors = Auditors(policy: try policy(vault))
         let export = vault.folder.file("export")
         let early = vault.folder.file("early")
@@ -430,7 +414,7 @@ struct ExportTests {
 
     @Test("cells that a spreadsheet would take for a formula are not")
     func formulas() async throws {
-        let (vault, _) = try await busyVault()
+        let (vault, _) = try await ServedVault.busy(contacts: 6)
         let marked = vault.folder.file("marked")
         try vault.command("log", "export", marked, "--byte-order-mark")
         vault.stop()
@@ -445,7 +429,7 @@ struct ExportTests {
 
     @Test("a privacy client exports over HTTP within its token's time, and nobody else")
     func overHTTP() async throws {
-        let (vault, contacts) = try await busyVault()
+        let (vault, contacts) = try await ServedVault.busy(contacts: 6)
         let officer = try vault.client("intake-1")
         let dialer = try vault.client()
         func post(

@@ -12,24 +12,9 @@ import VaultTesting
 
 @Suite("Questions about the log, at the terminal and over HTTP")
 struct LogQuestionTests {
-    private func busyVault() async throws -> (vault: ServedVault, contacts: [ContactID]) {
-        let vault = try ServedVault()
-        let contacts = try vault.importContacts((0..<4).map { Invented.contact($0) })
-        try vault.start()
-        let client = try vault.client()
-        let dial = try #require(Action("dial"))
-        for contact in contacts {
-            let token = try await client.token(for: .release(of: contact))
-            _ = try await client.release(contact, action: dial, token: token)
-            _ = try? await client.release(contact, action: dial, token: token)
-        }
-        try await client.shutdown()
-        return (vault, contacts)
-    }
-
     @Test("filters, counts and the ready-made questions at the terminal; a number only from a file")
     func terminal() async throws {
-        let (vault, contacts) = try await busyVault()
+        let (vault, contacts) = try await ServedVault.busy(contacts: 4)
         let denied = try vault.command("log", "entries", "--kind", "release", "--outcome", "deny").output
         #expect(denied.split(separator: "\n").count == 4 && denied.contains("token_spent"))
         let page = try vault.command("log", "entries", "--kind", "release", "--limit", "3")
@@ -85,7 +70,7 @@ struct LogQuestionTests {
 
     @Test("over HTTP for a privacy client; malformed questions and other tokens are refused, with an entry")
     func overHTTP() async throws {
-        let (vault, contacts) = try await busyVault()
+        let (vault, contacts) = try await ServedVault.busy(contacts: 4)
         let officer = try vault.client("intake-1")
         func post(
             _ path: String, _ body: String, _ operation: AccessLogDetails.Operation = .read

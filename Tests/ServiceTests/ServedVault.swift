@@ -42,6 +42,24 @@ final class ServedVault: @unchecked Sendable {
         try addClient("intake-1", kind: "service", roles: ["intake", "privacy"])
     }
 
+    /// A vault that serves and has a release and a denial of each contact in its log.
+    static func busy(contacts count: Int) async throws -> (vault: ServedVault, contacts: [ContactID]) {
+        let vault = try ServedVault()
+        let contacts = try vault.importContacts((0..<count).map { Invented.contact($0) })
+        try vault.start()
+        let client = try vault.client()
+        let dial = try #require(Action("dial"))
+        for contact in contacts {
+            let token = try await client.token(for: .release(of: contact))
+            _ = try await client.release(contact, action: dial, token: token)
+            await expectRefusal(401, "invalid-token") {
+                try await client.release(contact, action: dial, token: token)
+            }
+        }
+        try await client.shutdown()
+        return (vault, contacts)
+    }
+
     deinit {
         if let service, service.isRunning { kill(service.processIdentifier, SIGKILL) }
     }

@@ -159,14 +159,7 @@ extension Vault {
     private func disclosed(
         _ stored: StoredDisclosures, entry: LogEntry, keys: [ContactID: [UInt8]], _ request: ExportRequest
     ) throws -> [UInt8]? {
-        let keyring = state.keyring
-        let key: DisclosureKey
-        if let contact = stored.contact {
-            guard let wrapped = keys[contact] else { return nil }
-            key = try keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
-        } else {
-            key = try keyring.generalDisclosureKey(version: DisclosureKey.version(of: stored.sealed))
-        }
+        guard let key = try disclosureKey(of: stored, keys) else { return nil }
         let joined = try key.open(stored.sealed, entry: entry.id.bytes)
         let parts = try DisclosedParts(verifying: joined, against: entry)
         if let contact = request.contact, parts.contact != contact { return nil }

@@ -59,16 +59,19 @@ extension Vault {
     private func disclosed(
         _ stored: StoredDisclosures, entry: LogEntry, keys: [ContactID: [UInt8]]
     ) throws -> DisclosedParts? {
-        let keyring = state.keyring
-        let key: DisclosureKey
-        if let contact = stored.contact {
-            guard let wrapped = keys[contact] else { return nil }
-            key = try keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
-        } else {
-            key = try keyring.generalDisclosureKey(version: DisclosureKey.version(of: stored.sealed))
-        }
+        guard let key = try disclosureKey(of: stored, keys) else { return nil }
         return try DisclosedParts(
             verifying: key.open(stored.sealed, entry: entry.id.bytes), against: entry)
+    }
+
+    /// The key that opens the disclosures of an entry: the contact's own, or the general one; `nil` if the contact's is gone.
+    func disclosureKey(of stored: StoredDisclosures, _ keys: [ContactID: [UInt8]]) throws -> DisclosureKey? {
+        let keyring = state.keyring
+        guard let contact = stored.contact else {
+            return try keyring.generalDisclosureKey(version: DisclosureKey.version(of: stored.sealed))
+        }
+        guard let wrapped = keys[contact] else { return nil }
+        return try keyring.disclosureKey(wrapped: wrapped, tenant: keyring.tenant, contact: contact)
     }
 
     /// The proof that an entry is in the log, under the newest checkpoint (C2SP tlog-proof).
