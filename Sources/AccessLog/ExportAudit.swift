@@ -1,6 +1,6 @@
 // The check of an export with nothing but its files and a key that the auditor got elsewhere.
 
-import ContactModel
+public import ContactModel
 import StrictEncoding
 
 /// The first fault of an export: which file, where in it, and what.
@@ -36,8 +36,15 @@ public struct ExportAudit: Sendable {
     private var disclosed: UInt64 = 0
     /// Sequence numbers of the one contact, or of each, that were disclosed: the last one seen.
     private var sequences: [ContactID: UInt64] = [:]
-    /// Entries whose time lies outside what was asked for, before and after.
-    private var outside: (before: Int, after: Int) = (0, 0)
+    /// Contacts with lines that have no sequence number: of a contact that is not stored there is none.
+    private var unnumbered: Set<ContactID> = []
+    /// Whether the last entry lies after the time that was asked for.
+    private var endsAfter = false
+
+    /// Of each contact that is shown with sequence numbers, the last of them.
+    public var lastSequences: [ContactID: UInt64] { sequences }
+    /// Contacts that are shown without: erased, or never stored here.
+    public var contactsWithoutSequence: Int { unnumbered.count }
 
     /// Begins with what is small: the signature of the checkpoint, and that the proof is of the manifest's entries.
     /// - Parameters:
@@ -112,15 +119,14 @@ public struct ExportAudit: Sendable {
         do { entry = try audit.add(entry: leaf, index: next) } catch {
             throw ExportFault("entries.jsonl", place, "\(error)")
         }
-        if let from = manifest.from, entry.time < from { outside.before += 1 }
-        if let to = manifest.to, entry.time >= to { outside.after += 1 }
+        try checkTime(entry, place)
         var parts: DisclosedParts?
         if let joined {
             let read: DisclosedParts
             do { read = try DisclosedParts(verifying: joined, against: entry) } catch {
                 throw ExportFault("disclosures.jsonl", place, "\(error)")
             }
-            try check(read, place)
+            try check(read, joined, entry, place)
             parts = read
             disclosed += 1
         }
@@ -128,7 +134,40 @@ public struct ExportAudit: Sendable {
         return (entry, parts)
     }
 
-    private mutating func check(_ parts: DisclosedParts, _ place: String) throws(ExportFault) {
+    /// The first entry may lie before the time that was asked for and the last after it, and no other: so the range is that time,
+    /// whole.
+    private mutating func checkTime(_ entry: LogEntry, _ place: String) throws(ExportFault) {
+        if let from = manifest.from {
+            let isBefore = entry.time < from
+            if next == manifest.first, manifest.first > 0, !isBefore {
+                throw ExportFault(
+                    "entries.jsonl", place, "entries of the time range may be missing before it")
+            }
+            if isBefore, next != manifest.first, manifest.first > 0 || entry.time >= from {
+                throw ExportFault("entries.jsonl", place, "it lies before the time that was asked for")
+            }
+        }
+        if let to = manifest.to {
+            endsAfter = entry.time >= to
+            if endsAfter, next != manifest.end - 1 {
+                throw ExportFault("entries.jsonl", place, "it lies after the time that was asked for")
+            }
+        }
+    }
+
+    private mutating func check(
+        _ parts: DisclosedParts, _ joined: [UInt8], _ entry: LogEntry, _ place: String
+    ) throws(ExportFault) {
+        let shown = joined.count { $0 == UInt8(ascii: "~") }
+        guard shown > 0 else { throw ExportFault("disclosures.jsonl", place, "it discloses nothing") }
+        if manifest.profile == .officer, shown != entry.disclosureDigests.count {
+            throw ExportFault("disclosures.jsonl", place, "it holds back a part that an officer's export has")
+        }
+        if (manifest.from.map { entry.time < $0 } ?? false) || (manifest.to.map { entry.time >= $0 } ?? false)
+        {
+            throw ExportFault(
+                "disclosures.jsonl", place, "it is of an entry outside the time that was asked for")
+        }
         if manifest.profile == .subject, parts.actor != nil || parts.caseReference != nil {
             throw ExportFault("disclosures.jsonl", place, "it discloses more than its profile")
         }
@@ -139,7 +178,24 @@ public struct ExportAudit: Sendable {
             throw ExportFault("disclosures.jsonl", place, "it is about another contact")
         }
         // Entries about a contact are numbered without a hole: one that is held back shows by the next.
-        if let contact = parts.contact, let sequence = parts.sequence {
+        guard let contact = parts.contact else { return }
+        guard let sequence = parts.sequence else {
+            unnumbered.insert(contact)
+            if sequences[contact] != nil {
+                throw ExportFault(
+                    "disclosures.jsonl", place, "it has no number although others of its contact have")
+            }
+            return
+        }
+        if unnumbered.contains(contact) {
+            throw ExportFault(
+                "disclosures.jsonl", place, "entries before it about its contact have no number")
+        }
+        do {
+            if sequences[contact] == nil, manifest.first == 0, sequence != 1 {
+                throw ExportFault(
+                    "disclosures.jsonl", place, "entry 1 about this contact is missing before it")
+            }
             if let last = sequences[contact], sequence != last + 1 {
                 throw ExportFault(
                     "disclosures.jsonl", place, "entry \(last + 1) about this contact is missing before it")
@@ -161,16 +217,14 @@ public struct ExportAudit: Sendable {
         do { try proof.verify(root: audit.frontier.root, against: checkpoint) } catch {
             throw ExportFault("proof", nil, "\(error)")
         }
-        // The neighbours show that the time range is whole: unless the log begins or ends there.
-        if manifest.from != nil, manifest.first > 0, outside.before == 0 {
-            throw ExportFault(
-                "entries.jsonl", "entry \(manifest.first)",
-                "entries of the time range may be missing before it")
+        // Nothing of the time range can lie outside: the log begins or ends there, or a neighbour shows it.
+        if manifest.first > 0, manifest.from == nil || manifest.end == manifest.first {
+            throw ExportFault("entries.jsonl", nil, "entries before entry \(manifest.first) are missing")
         }
-        if manifest.end < checkpoint.size, outside.after == 0 {
+        if manifest.end < checkpoint.size, !endsAfter {
             throw ExportFault(
-                "entries.jsonl", "entry \(manifest.end)",
-                "entries of the time range may be missing from here on")
+                "entries.jsonl", nil, "entries of the time range may be missing from entry \(manifest.end) on"
+            )
         }
     }
 }

@@ -105,8 +105,8 @@ public struct ExportManifest: Equatable, Sendable {
                         }))
             ),
         ])
-        object["from"] = from.map { .string($0.description) }
-        object["to"] = to.map { .string($0.description) }
+        object["from"] = from.map { .string($0.descriptionWithMilliseconds) }
+        object["to"] = to.map { .string($0.descriptionWithMilliseconds) }
         object["contact"] = contact.map { .string($0.description) }
         object["previous_size"] = previousSize.map { .integer(Int64($0)) }
         return JSONValue.object(object).canonicalBytes + [0x0A]
@@ -137,6 +137,10 @@ public struct ExportManifest: Equatable, Sendable {
             to: object["to"]?.stringValue.flatMap { Timestamp($0) }, first: first, end: end, profile: profile,
             contact: object["contact"]?.stringValue.flatMap { ContactID($0) }, disclosures: disclosures,
             previousSize: object["previous_size"]?.integerValue.flatMap { UInt64(exactly: $0) }, files: files)
-        guard self.bytes == bytes else { throw .manifestMalformed }
+        guard self.bytes == bytes, from.map({ from in to.map { from < $0 } ?? true }) ?? true,
+            profile != .subject || contact != nil,
+            (previousSize != nil) == (files["consistency.txt"] != nil),
+            Set(files.keys).union(["consistency.txt"]) == Self.names
+        else { throw .manifestMalformed }
     }
 }

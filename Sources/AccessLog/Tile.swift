@@ -64,6 +64,8 @@ public struct TilePath: Hashable, Sendable {
             else { return nil }
             index = index * 1000 + group
         }
+        // No tree has so many, and the positions of its hashes would not fit.
+        guard index < MerkleTree.maximumSize / UInt64(Tile.width) else { return nil }
         self.init(tile: TileID(level: level, index: index), width: width)
         // Leading groups of zeros, signs and leading zeros of numbers.
         guard text == String(path) else { return nil }

@@ -14,6 +14,9 @@ package enum ConflictText {
             "the state of this key version does not allow that step: see `contact-vault keys list`"
         case "key_not_rotatable": "only token_signing can be changed in this version"
         case "export_of_nobody": "an export for a subject is about one contact: name it"
+        case "export_of_no_time": "the time ends before it begins, or none of it is yours to read"
+        case "question_needs_whole_log":
+            "this question needs a token without a time range: who said no before it is unknown"
         case "size_unknown": "this log never had that many entries: is the earlier export of another log?"
         case "keyring_not_stored_here": "this process does not hold the keyring's file"
         default: "it does not fit what there is: \(code)"

@@ -38,7 +38,9 @@ struct ExportRoutes {
         return try .json(
             ExportPlanBody(
                 origin: plan.origin, first: plan.proof.first, end: plan.proof.end,
-                from: plan.request.from?.description, to: plan.request.to?.description, checkpoint: plan.note,
+                from: plan.request.from?.descriptionWithMilliseconds,
+                to: plan.request.to?.descriptionWithMilliseconds,
+                checkpoint: plan.note,
                 proof: plan.proof.text,
                 consistency: plan.consistency?.map { Base64.encode($0) + "\n" }.joined(),
                 policy: LogTrustPolicy(log: verifier).text), status: .created)

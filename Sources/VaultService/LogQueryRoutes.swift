@@ -43,7 +43,7 @@ struct LogQueryRoutes {
         let limit = try object.number("limit") ?? 100
         guard (1...1000).contains(limit) else { throw RequestFault.bodyMalformed }
         let page = try await vault.query(
-            try await filter(object), from: cursor, to: try object.number("end"), limit: Int(limit),
+            try await filter(object, caller), from: cursor, to: try object.number("end"), limit: Int(limit),
             as: caller, requestID: context.requestID)
         return try .json(
             LogPageBody(
@@ -59,7 +59,7 @@ struct LogQueryRoutes {
             throw RequestFault.bodyMalformed
         }
         let counts = try await vault.counts(
-            try await filter(object), by: dimensions, as: caller, requestID: context.requestID)
+            try await filter(object, caller), by: dimensions, as: caller, requestID: context.requestID)
         return try .json(
             LogCountsBody(
                 by: dimensions.map(\.rawValue),
@@ -83,7 +83,7 @@ struct LogQueryRoutes {
                 columns: question.columns, rows: answer.rows, count: answer.count))
     }
 
-    private func filter(_ object: JSONObject) async throws -> LogQuery {
+    private func filter(_ object: JSONObject, _ caller: Caller) async throws -> LogQuery {
         var query = LogQuery()
         query.from = try object.word("from") { Timestamp($0) }
         query.to = try object.word("to") { Timestamp($0) }
@@ -104,7 +104,7 @@ struct LogQueryRoutes {
         query.contacts = try object.word("contact") { ContactID($0) }.map { [$0] }
         if let number = try object.word("number", { $0.utf8.count <= Limits.phoneInputBytes ? $0 : nil }) {
             guard query.contacts == nil else { throw RequestFault.bodyMalformed }
-            query.contacts = try await vault.contacts(withNumber: number)
+            query.contacts = try await vault.contacts(withNumber: number, as: caller)
             query.isByNumber = true
         }
         return query

@@ -19,6 +19,7 @@ final class ExportFolder {
         var disclosures: UInt64
         /// Lengths of the files at that point; what is beyond was written by a page that did not end.
         var lengths: [String: UInt64]
+        var byteOrderMark: Bool
     }
 
     let path: String
@@ -32,6 +33,12 @@ final class ExportFolder {
     /// - Throws: ``CommandFailure`` if the folder has a finished one, or one of something else.
     static func resumed(_ path: String, _ request: ExportRequestBody) throws -> ExportFolder? {
         let files = FileManager.default
+        if files.fileExists(atPath: path + "/manifest.json"),
+            files.fileExists(atPath: path + "/export-state.json")
+        {
+            // Whole but for the last step.
+            try files.removeItem(atPath: path + "/export-state.json")
+        }
         guard !files.fileExists(atPath: path + "/manifest.json") else {
             throw CommandFailure("\(path) holds an export already: choose another folder")
         }
@@ -53,41 +60,47 @@ final class ExportFolder {
         self.path = path
         state = State(
             request: request, plan: plan, next: plan.first, disclosures: 0,
-            lengths: Dictionary(uniqueKeysWithValues: Self.growing.map { ($0, 0) }))
+            lengths: Dictionary(uniqueKeysWithValues: Self.growing.map { ($0, 0) }),
+            byteOrderMark: byteOrderMark)
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        for name in Self.growing {
-            guard
-                FileManager.default.createFile(
-                    atPath: path + "/" + name, contents: nil, attributes: [.posixPermissions: 0o600])
-            else { throw CommandFailure("cannot write \(path)/\(name)") }
-        }
+        // The state first: whatever is there after it, a second run goes on.
+        try save()
+        try prepare()
+    }
+
+    private init(_ path: String, _ state: State) throws {
+        self.path = path
+        self.state = state
+        try prepare()
+    }
+
+    /// Writes what is small and opens what grows, cut to where the state says.
+    private func prepare() throws {
+        let plan = state.plan
         try VaultFolder.write(plan.checkpoint, to: path + "/checkpoint")
         try VaultFolder.write(plan.proof, to: path + "/proof")
         try VaultFolder.write(plan.policy, to: path + "/policy.txt")
         if let consistency = plan.consistency {
             try VaultFolder.write(consistency, to: path + "/consistency.txt")
         }
-        try open()
-        let heading = (byteOrderMark ? "\u{FEFF}" : "") + AccessTable.heading
-        try append(Array(heading.utf8), to: "access.csv")
-        try save()
-    }
-
-    private init(_ path: String, _ state: State) throws {
-        self.path = path
-        self.state = state
-        try open()
-    }
-
-    private func open() throws {
         for name in Self.growing {
-            guard let handle = FileHandle(forWritingAtPath: path + "/" + name) else {
-                throw CommandFailure("cannot write \(path)/\(name)")
+            let file = path + "/" + name
+            if !FileManager.default.fileExists(atPath: file) {
+                _ = FileManager.default.createFile(
+                    atPath: file, contents: nil, attributes: [.posixPermissions: 0o600])
+            }
+            guard let handle = FileHandle(forWritingAtPath: file) else {
+                throw CommandFailure("cannot write \(file)")
             }
             try handle.truncate(atOffset: state.lengths[name] ?? 0)
             try handle.seekToEnd()
             files[name] = handle
+        }
+        if state.lengths["access.csv"] == 0 {
+            let heading = (state.byteOrderMark ? "\u{FEFF}" : "") + AccessTable.heading
+            try append(Array(heading.utf8), to: "access.csv")
+            try save()
         }
     }
 
@@ -147,6 +160,7 @@ final class ExportFolder {
 
     /// Size and digest of a file, read by the mebibyte.
     static func file(_ path: String) throws -> ExportManifest.File {
+        try requireRegular(path)
         guard let handle = FileHandle(forReadingAtPath: path) else {
             throw CommandFailure("cannot read \(path)")
         }
@@ -158,6 +172,14 @@ final class ExportFolder {
         }
         try handle.close()
         return ExportManifest.File(bytes: bytes, digest: digest.finish())
+    }
+
+    /// A pipe or a device would be read for ever.
+    static func requireRegular(_ path: String) throws {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        guard attributes?[.type] as? FileAttributeType == .typeRegular else {
+            throw ExportFault((path as NSString).lastPathComponent, nil, "it is no regular file")
+        }
     }
 
     private func append(_ bytes: [UInt8], to name: String) throws {

@@ -61,6 +61,11 @@ struct LogExport: AsyncParsableCommand {
         try await options.folder.withSession(passphrase) { session in
             let export: ExportFolder
             if let resumed = try ExportFolder.resumed(folder, request) {
+                let key = try VaultFolder.read(options.folder.logKey).trimmingCharacters(
+                    in: .whitespacesAndNewlines)
+                guard resumed.state.plan.policy.contains(key) else {
+                    throw CommandFailure("\(folder) holds the beginning of an export of another log")
+                }
                 Terminal.message("going on at entry \(resumed.state.next)")
                 export = resumed
             } else {
@@ -143,18 +148,32 @@ struct LogAuditCommand: AsyncParsableCommand {
                         ("size", .integer(Int64(audit.checkpoint.size))),
                         ("root", .string(Base64.encode(audit.checkpoint.root))),
                         ("profile", .string(manifest.profile.rawValue)),
+                        ("from", manifest.from.map { .string($0.descriptionWithMilliseconds) } ?? .null),
+                        ("to", manifest.to.map { .string($0.descriptionWithMilliseconds) } ?? .null),
+                        ("contact", manifest.contact.map { .string($0.description) } ?? .null),
+                        ("contacts_with_sequence", .integer(Int64(audit.lastSequences.count))),
+                        ("contacts_without_sequence", .integer(Int64(audit.contactsWithoutSequence))),
                     ])
                 ).canonicalText)
         } else {
             Terminal.result(
-                "audited: entries \(manifest.first) to \(manifest.end) (the last not included) of \(audit.checkpoint.origin), "
-                    + "\(manifest.disclosures) with personal parts, under its checkpoint of size \(audit.checkpoint.size)"
-            )
+                "audited: entries \(manifest.first) to \(manifest.end) (the last not included) of "
+                    + "\(audit.checkpoint.origin), \(manifest.disclosures) with personal parts, under its checkpoint of size "
+                    + "\(audit.checkpoint.size)")
+            // What the exporter says was asked for: whether that is what you asked for, only you know.
+            Terminal.result(
+                "asked for: from \(manifest.from?.descriptionWithMilliseconds ?? "the beginning"), to "
+                    + "\(manifest.to?.descriptionWithMilliseconds ?? "the checkpoint"), profile \(manifest.profile.rawValue), "
+                    + "\(manifest.contact.map { "contact \($0)" } ?? "all contacts")")
+            Terminal.result(
+                "numbered without a hole: \(audit.lastSequences.count) contacts; without numbers: "
+                    + "\(audit.contactsWithoutSequence); access.csv is a view and was not compared")
         }
     }
 
     private func begin(_ trusted: LogTrustPolicy) throws -> ExportAudit {
         func small(_ name: String) throws -> [UInt8] {
+            try ExportFolder.requireRegular(folder + "/" + name)
             do { return try LineFile.bytes(folder + "/" + name, limit: 256 * 1024) } catch {
                 throw ExportFault(name, nil, "it is missing, cannot be read, or is too large")
             }

@@ -87,10 +87,29 @@ struct RangeProofTests {
             first: 3,
             end: 40, profile: .security, contact: ContactID(bytes: Array(1...16)), disclosures: 7,
             previousSize: 12)
-        manifest.files["checkpoint"] = ExportManifest.File(bytes: 9, digest: [UInt8](repeating: 7, count: 32))
+        for name in ExportManifest.names {
+            manifest.files[name] = ExportManifest.File(bytes: 9, digest: [UInt8](repeating: 7, count: 32))
+        }
         let bytes = manifest.bytes
         #expect(try ExportManifest(parsing: bytes) == manifest)
         let text = String(decoding: bytes, as: UTF8.self)
+        // What contradicts itself is none: a time that ends before it begins, a subject's export of nobody, a file too few.
+        var contradictions: [ExportManifest] = []
+        for change: (inout ExportManifest) -> Void in [
+            { $0.to = $0.from },
+            {
+                $0.profile = .subject
+                $0.contact = nil
+            }, { $0.files["access.csv"] = nil },
+            { $0.previousSize = nil }, { $0.files["consistency.txt"] = nil },
+        ] {
+            var other = manifest
+            change(&other)
+            contradictions.append(other)
+        }
+        for other in contradictions {
+            #expect(throws: LogError.manifestMalformed) { try ExportManifest(parsing: other.bytes) }
+        }
         for other in [
             String(text.dropLast()), text + "\n", text.replacing("\"v\":1", with: "\"v\":2"),
             text.replacing("security", with: "everything"), text.replacing("\"end\":40", with: "\"end\":2"),

@@ -111,6 +111,33 @@ struct ExportTests {
         return copy
     }
 
+    /// Cuts the first entries off a forged export, with a proof that fits: every hash in it is true.
+    private func cut(_ export: String, to first: Int, from vault: ServedVault) throws {
+        func read(_ name: String) throws -> [UInt8] {
+            Array(try #require(FileManager.default.contents(atPath: export + "/" + name)))
+        }
+        let leaves = lines(try read("entries.jsonl"))
+        var edge = Frontier()
+        for leaf in leaves.prefix(first) { edge.append(entry: leaf) }
+        let whole = try RangeProof(parsing: try read("proof"))
+        let proof = try RangeProof(
+            first: UInt64(first), end: whole.end, edge: edge, consistency: whole.consistency)
+        var manifest = try ExportManifest(parsing: try read("manifest.json"))
+        manifest.first = UInt64(first)
+        let shown = try lines(try read("disclosures.jsonl")).filter { line in
+            (try JSONValue.parse(line).objectValue?["index"]?.integerValue ?? 0) >= first
+        }
+        manifest.disclosures = UInt64(shown.count)
+        for (name, bytes) in [
+            ("entries.jsonl", joined(Array(leaves.dropFirst(first)))), ("proof", Array(proof.text.utf8)),
+            ("disclosures.jsonl", joined(shown)),
+        ] {
+            try Data(bytes).write(to: URL(fileURLWithPath: export + "/" + name))
+            manifest.files[name] = ExportManifest.File(bytes: UInt64(bytes.count), digest: SHA256.hash(bytes))
+        }
+        try Data(manifest.bytes).write(to: URL(fileURLWithPath: export + "/manifest.json"))
+    }
+
     private func lines(_ bytes: [UInt8]) -> [[UInt8]] {
         bytes.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast().map(Array.init)
     }
@@ -225,6 +252,7 @@ struct ExportTests {
                         ]))
                 ),
                 ("next", .integer(3)), ("disclosures", .integer(Int64(shown.count))),
+                ("byteOrderMark", .bool(false)),
                 (
                     "lengths",
                     .object(
@@ -387,6 +415,32 @@ struct ExportTests {
                 + self.lines(bytes).dropFirst(2)
             return self.joined(changed)
         }
+        // What the exporter says of itself, and what only ours can judge.
+        func rewritten(
+            _ name: String, _ source: String, manifest change: (inout ExportManifest) -> Void
+        ) throws {
+            let copy = try forged(source, "entries.jsonl", in: vault, manifest: change) { $0 }
+            let outcome = try auditors.ours(copy)
+            #expect(outcome.code == 1, "\(name): \(outcome.output)")
+        }
+        try rewritten("a time that was not asked for", export) { $0.to = Timestamp("2020-01-01T00:00:00Z") }
+        try rewritten("a beginning after everything", export) { $0.from = Timestamp("2190-01-01T00:00:00Z") }
+        try rewritten("a subject's that shows staff", export) { manifest in
+            manifest.profile = .subject
+            manifest.contact = ContactID(bytes: Array(1...16))
+        }
+        try rewritten("another contact's", export) { $0.contact = ContactID(bytes: Array(1...16)) }
+        let empty = try forged(export, "disclosures.jsonl", in: vault) { bytes in
+            let first = try #require(try JSONValue.parse(self.lines(bytes)[0]).objectValue)
+            let line = JSONObject([("index", first["index"] ?? .null), ("disclosures", .string(""))])
+            return JSONValue.object(line).canonicalBytes + [0x0A]
+                + self.joined(Array(self.lines(bytes).dropFirst()))
+        }
+        #expect(try auditors.ours(empty).code == 1)
+        // A slice that says it is everything: true leaves, true proof.
+        let slice = try forged(export, "disclosures.jsonl", in: vault) { $0 }
+        try self.cut(slice, to: 5, from: vault)
+        #expect(try auditors.ours(slice).messages.contains("missing"))
         // What only ours sees, because it knows what the files are for.
         let bare = try forged(export, "entries.jsonl", in: vault) { $0 }
         try Data("x".utf8).write(to: URL(fileURLWithPath: bare + "/note.txt"))
@@ -460,7 +514,8 @@ struct ExportTests {
             try await post(dialer, "/v1/log/exports", .release(of: contacts[0]), #"{"profile":"officer"}"#)
                 .status == 403)
         for body in [
-            "", "{}", #"{"profile":"all"}"#, #"{"profile":"officer","more":1}"#,
+            "", "{}", #"{"profile":"all"}"#,
+            #"{"profile":"officer","destination":"https://elsewhere.example/log"}"#,
             #"{"profile":"officer","from":"x"}"#,
         ] {
             #expect(try await post(officer, "/v1/log/exports", export, body).status == 400, "\(body)")

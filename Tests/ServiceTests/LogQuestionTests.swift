@@ -149,7 +149,9 @@ struct LogQuestionTests {
         }
         #expect(try await tile(1, 0, 1) == first.root)
         for path in [
-            "0/001", "0/001.p/\(Int(checkpoint.size) - 256 + 40)", "1/000", "0/x000/000", "entries/000", "",
+            "0/001", "0/001.p/\(Int(checkpoint.size) - 256 + 40)", "1/000", "0/x000/000",
+            "0/x073/x000/x000/x000/x000/000",
+            "0/x036/x028/x797/x018/x963/967", "0/x035/x999/x999/x999/x999/999", "entries/000", "",
             "0",
         ] {
             let reply = try await client.send("GET", "/v1/log/tile/" + path)

@@ -75,6 +75,7 @@ extension Vault {
         let bounded = ExportRequest(
             from: from, to: to, profile: request.profile, contact: request.contact,
             previousSize: request.previousSize)
+        if let from, let to, from >= to { throw VaultError.conflict("export_of_no_time") }
         let concerned = request.contact.map { [$0] } ?? []
         let receipt = try await manage(
             .logExport, as: caller, requestID: requestID, contacts: concerned,
@@ -82,6 +83,9 @@ extension Vault {
         ) { transaction -> ManagedOutcome<EntryReceipt> in
             guard request.profile != .subject || request.contact != nil else {
                 return .failed(.conflict("export_of_nobody"), "export_of_nobody")
+            }
+            if let previous = request.previousSize, previous > (try transaction.store.logHead().size) {
+                return .failed(.conflict("size_unknown"), "size_unknown")
             }
             let about = try transaction.store.contacts(concerned).values.first
             return .done(
@@ -95,9 +99,6 @@ extension Vault {
         let origin = identity.logOrigin
         return try await reading { reader in
             let size = checkpoint.size
-            if let previous = request.previousSize, previous > size {
-                throw VaultError.conflict("size_unknown")
-            }
             var first = try from.map { try reader.firstEntry(at: $0, size: size) } ?? 0
             var end = try to.map { try reader.firstEntry(at: $0, size: size) } ?? size
             if from != nil, first > 0 { first -= 1 }
@@ -122,22 +123,32 @@ extension Vault {
         _ range: Range<UInt64>, of request: ExportRequest, as caller: Caller, requestID: Reference
     ) async throws -> [ExportedEntry] {
         let asked = UInt64(min(range.count, 1000))
+        let concerned = request.contact.map { [$0] } ?? []
         try await manage(
-            .logExport, as: caller, requestID: requestID,
+            .logExport, as: caller, requestID: requestID, contacts: concerned,
             covers: { access throws(TokenError) in _ = try access.accessLog(.export) }
         ) { transaction -> ManagedOutcome<Void> in
             guard request.profile != .subject || request.contact != nil else {
                 return .failed(.conflict("export_of_nobody"), "export_of_nobody")
             }
-            try transaction.log(.logExport, about: nil) { draft in
-                draft.basis = "page"
+            let about = try transaction.store.contacts(concerned).values.first
+            try transaction.log(.logExport, about: about) { draft in
+                draft.basis = EntryCode("page." + request.profile.rawValue)
+                draft.contact = draft.contact ?? request.contact
                 draft.count = asked
             }
             return .done(())
         }
         let signed = latestCheckpoint?.size ?? 0
-        let cut = min(range.lowerBound, signed)..<min(range.upperBound, signed, range.lowerBound + 1000)
         let bounds = caller.exportBounds
+        let allowed = try await reading { reader in
+            // One more on each side, as in the range of an export.
+            let first = try bounds.from.map { try reader.firstEntry(at: $0, size: signed) } ?? 0
+            let end = try bounds.to.map { try reader.firstEntry(at: $0, size: signed) } ?? signed
+            return first - min(first, 1)..<max(first, min(end + 1, signed))
+        }
+        let cut = (min(range.lowerBound, signed)..<min(range.upperBound, signed, range.lowerBound + 1000))
+            .clamped(to: allowed)
         let (leaves, sealed, keys) = try await reading { reader in
             let sealed = try reader.disclosures(cut)
             let contacts = Set(sealed.values.compactMap(\.contact))
@@ -148,8 +159,9 @@ extension Vault {
             let index = cut.lowerBound + UInt64(offset)
             let entry = try LogEntry(decoding: leaf)
             var disclosed: [UInt8]?
-            // A neighbour outside the time of the token is there as a leaf alone.
-            if bounds.covers(entry.time), let stored = sealed[index] {
+            // A neighbour, outside the time that was asked for or that the token allows, is there as a leaf alone.
+            let wanted = ExportBounds(from: request.from, to: request.to)
+            if bounds.covers(entry.time), wanted.covers(entry.time), let stored = sealed[index] {
                 disclosed = try? self.disclosed(stored, entry: entry, keys: keys, request)
             }
             return ExportedEntry(index: index, leaf: leaf, disclosed: disclosed)

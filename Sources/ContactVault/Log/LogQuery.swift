@@ -161,7 +161,11 @@ extension Vault {
     }
 
     /// The contacts that have a number now. Resolving one is part of a question, which is logged.
-    public func contacts(withNumber number: String) async throws -> Set<ContactID> {
+    /// - Throws: ``VaultError/token(_:)`` for a caller who may not read the log, before anything is looked up.
+    public func contacts(withNumber number: String, as caller: Caller) async throws -> Set<ContactID> {
+        if case .client(let access) = caller {
+            do throws(TokenError) { _ = try access.accessLog(.read) } catch { throw VaultError.token(error) }
+        }
         guard let normalized = try? PhoneNumberIntake.normalize(number, region: nil) else { return [] }
         let keyring = state.keyring
         let indexes: [[UInt8]]
@@ -200,6 +204,7 @@ extension Vault {
             let page = next..<min(next + 1000, range.upperBound)
             for logged in try await matching(query, page, as: caller) { try body(logged) }
             next = page.upperBound
+            try Task.checkCancellation()
         }
     }
 

@@ -66,6 +66,10 @@ extension Vault {
     public func answer(
         _ question: LogQuestion, from: Timestamp?, to: Timestamp?, as caller: Caller, requestID: Reference
     ) async throws -> LogAnswer {
+        // Who said no before the time that a token may read is unknown to it, and "none" would be a lie.
+        if question == .afterNo, caller.isBoundedInTime {
+            throw VaultError.conflict("question_needs_whole_log")
+        }
         let size = try await recordQuestion(
             EntryCode("ask." + question.rawValue.replacing("-", with: "_")) ?? "ask", about: nil, as: caller,
             requestID: requestID)
@@ -119,7 +123,8 @@ private struct QuestionReader {
         let isPermit = entry.kind == .release && (entry.outcome == .permit || entry.outcome == .redelivered)
         switch question {
         case .afterNo:
-            guard let contact = logged.disclosed?.contact else { return }
+            guard let contact = logged.disclosed?.contact, entry.kind == .release || entry.outcome == .permit
+            else { return }
             switch entry.kind {
             case .stopSet: stopped[contact] = stopped[contact] ?? entry.time
             case .stopClear: stopped[contact] = nil

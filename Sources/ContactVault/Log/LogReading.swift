@@ -114,8 +114,11 @@ extension Vault {
     /// The hashes of a tile of the signed log, 32 bytes each, one after the other.
     /// - Throws: ``VaultError/notFound`` if the newest checkpoint does not reach so far.
     public func tile(_ path: TilePath) async throws -> [UInt8] {
-        let first = path.tile.hashes.lowerBound
         let complete = (latestCheckpoint?.size ?? 0) >> (8 * UInt64(path.tile.level))
+        guard path.tile.level < 8, path.tile.index <= complete / UInt64(Tile.width),
+            (1...Tile.width).contains(path.width)
+        else { throw VaultError.notFound }
+        let first = path.tile.hashes.lowerBound
         guard first + UInt64(path.width) <= complete else { throw VaultError.notFound }
         return try await reading { reader in
             let source = StoredHashes(reader: reader)
@@ -146,6 +149,14 @@ extension Vault {
 
 extension Caller {
     /// Whether an entry of this moment lies in the time range of the token; the operator has no bounds.
+    /// Whether the token has a time range at all.
+    var isBoundedInTime: Bool {
+        guard case .client(let access) = self, case .accessLog(let details) = access.details else {
+            return false
+        }
+        return details.from != nil || details.to != nil
+    }
+
     func mayRead(_ time: Timestamp) -> Bool {
         guard case .client(let access) = self, case .accessLog(let details) = access.details else {
             return true

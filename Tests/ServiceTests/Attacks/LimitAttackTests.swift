@@ -267,7 +267,7 @@ extension Attacks {
             // Routes: there are none, on either listener, for a stranger or for those who may read the log and set the policy.
             for path in [
                 "/v1/log", "/v1/log/", "/v1/log/destination", "/v1/log/sink", "/v1/log/config",
-                "/v1/log/exports",
+                "/v1/log/exports/destination", "/v1/log/export",
                 "/v1/log/checkpoint", "/v1/log/entries", "/v1/logs", "/v1/config", "/v1/configuration",
                 "/v1/store",
                 "/v1/policy/log", "/operator/log", "/operator/log/destination", "/operator/log/entries",
