@@ -1,6 +1,7 @@
-// Where output goes, and tables.
+// Where output goes, tables, and how far a job is.
 
 import Foundation
+import StrictEncoding
 
 /// Standard output for results, standard error for messages.
 enum Terminal {
@@ -44,5 +45,47 @@ struct TerminalTable {
             while line.last == " " { line.removeLast() }
             Terminal.result(line)
         }
+    }
+}
+
+/// How far a job is: a bar on a terminal, JSON lines otherwise, on standard error.
+struct Progress {
+    private let unit: String
+    private let total: UInt64
+    private let isTerminal: Bool
+    private var shown = ContinuousClock.now - .seconds(1)
+    private let begun = ContinuousClock.now
+
+    init(_ unit: String, total: UInt64) {
+        self.unit = unit
+        self.total = total
+        isTerminal = isatty(STDERR_FILENO) == 1
+    }
+
+    /// Shows it, at most five times a second on a terminal and once a second otherwise.
+    mutating func show(_ done: UInt64) {
+        let now = ContinuousClock.now
+        guard now - shown >= (isTerminal ? .milliseconds(200) : .seconds(1)) || done == total else { return }
+        shown = now
+        let seconds = Double((now - begun).components.seconds) + 0.001
+        if isTerminal {
+            let width = 30
+            let filled = total == 0 ? width : Int(done * UInt64(width) / total)
+            let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled)
+            FileHandle.standardError.write(Data("\r[\(bar)] \(done)/\(total) \(unit)".utf8))
+        } else {
+            Terminal.message(
+                JSONValue.object(
+                    JSONObject([
+                        ("done", .integer(Int64(done))), ("total", .integer(Int64(total))),
+                        ("unit", .string(unit)), ("per_second", .integer(Int64(Double(done) / seconds))),
+                    ])
+                ).canonicalText)
+        }
+    }
+
+    /// Ends the bar's line.
+    func finish() {
+        if isTerminal { FileHandle.standardError.write(Data("\n".utf8)) }
     }
 }
