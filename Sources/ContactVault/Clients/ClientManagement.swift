@@ -107,17 +107,13 @@ extension Vault {
                 guard let revision = try transaction.store.clientRevisions([id])[id],
                     var client = try transaction.state.clients.current([id], in: transaction.store)[id]
                 else { throw VaultError.notFound }
-                var draft = transaction.template
-                try change(&client, transaction.now, &draft)
+                try change(&client, transaction.now, &transaction.template)
                 try transaction.requireOwnName(client)
                 try transaction.store.putClient(
                     StoredClient(id: id, revision: revision + 1, registration: client.registration))
-                let (basis, thumbprint) = (draft.basis, draft.keyThumbprint)
                 try transaction.log(kind, about: nil) { entry in
                     entry.client = id
                     entry.agency = client.agency
-                    entry.basis = basis
-                    entry.keyThumbprint = thumbprint
                 }
                 return .done(client)
             })
@@ -138,9 +134,7 @@ extension Vault {
 
     /// Every entrustment, by agency.
     public func entrustments() async throws -> [Entrustment] {
-        do { return try await store.read { try $0.entrustments() } } catch {
-            throw VaultError(storing: error)
-        }
+        try await reading { try $0.entrustments() }
     }
 
     /// Keys of clients that have ended, or will within ``Limits/keyEndWarningSeconds``, of clients that have no other that

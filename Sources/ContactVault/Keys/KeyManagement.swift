@@ -121,10 +121,7 @@ extension Vault {
     /// Takes a stored keyring into use that the log does not know, and writes its entry.
     private func noteStoredKeys() async throws {
         guard let stored = try keyringStorage?.load() else { return }
-        let known: UInt64
-        do { known = try await store.read { try $0.keyringEpoch() } } catch {
-            throw VaultError(storing: error)
-        }
+        let known = try await reading { try $0.keyringEpoch() }
         guard stored.epoch > known else { return }
         load(stored)
         try await recordFoundKeys(stored)
@@ -164,10 +161,7 @@ extension Vault {
 
     private func keyStatus() async throws -> [KeyStatus] {
         let keyring = state.keyring
-        let changes: [StoredKeyChange]
-        do { changes = try await store.read { try $0.keyChanges() } } catch {
-            throw VaultError(storing: error)
-        }
+        let changes = try await reading { try $0.keyChanges() }
         return keyring.keys.map { key in
             let since = changes.since(key)
             return KeyStatus(
@@ -339,9 +333,7 @@ extension StoredKeyChange {
             name: key.reference.name.name, id: key.reference.id, version: key.reference.version,
             state: key.state.name, since: since)
     }
-}
 
-extension StoredKeyChange {
     fileprivate func isVersion(of key: KeyDescription) -> Bool {
         name == key.reference.name.name && id == key.reference.id && version == key.reference.version
     }

@@ -75,7 +75,6 @@ extension Vault {
         let bounded = ExportRequest(
             from: from, to: to, profile: request.profile, contact: request.contact,
             previousSize: request.previousSize)
-        if let from, let to, from >= to { throw VaultError.conflict("export_of_no_time") }
         let concerned = request.contact.map { [$0] } ?? []
         let receipt = try await manage(
             .logExport, as: caller, requestID: requestID, contacts: concerned,
@@ -83,6 +82,9 @@ extension Vault {
         ) { transaction -> ManagedOutcome<EntryReceipt> in
             guard request.profile != .subject || request.contact != nil else {
                 return .failed(.conflict("export_of_nobody"), "export_of_nobody")
+            }
+            if let from, let to, from >= to {
+                return .failed(.conflict("export_of_no_time"), "export_of_no_time")
             }
             if let previous = request.previousSize, previous > (try transaction.store.logHead().size) {
                 return .failed(.conflict("size_unknown"), "size_unknown")

@@ -220,11 +220,8 @@ extension Vault {
     private func matching(
         _ query: LogQuery, _ page: Range<UInt64>, as caller: Caller
     ) async throws -> [LoggedEntry] {
-        // Leaves first: what they exclude need not be opened.
-        let leaves = try await reading { try $0.logLeaves(page) }
-        guard try leaves.contains(where: { query.fits(try LogEntry(decoding: $0)) }) else { return [] }
-        return try await opened(page).filter {
-            query.fits($0.entry) && query.fits($0.disclosed) && caller.mayRead($0.entry.time)
+        try await opened(page) { query.fits($0) && caller.mayRead($0.time) }.filter {
+            query.fits($0.disclosed)
         }
     }
 }

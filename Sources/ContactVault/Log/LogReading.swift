@@ -38,18 +38,23 @@ extension Vault {
     }
 
     /// Entries of a range with their personal parts, for operations that have an entry of their own.
-    func opened(_ cut: Range<UInt64>) async throws -> [LoggedEntry] {
-        let (leaves, sealed) = try await reading { reader in
-            (try reader.logLeaves(cut), try reader.disclosures(cut))
+    /// - Parameter fits: whether an entry is wanted, by its leaf; the others are left out unopened.
+    func opened(
+        _ cut: Range<UInt64>, where fits: (LogEntry) -> Bool = { _ in true }
+    ) async throws -> [LoggedEntry] {
+        let leaves = try await reading { try $0.logLeaves(cut) }
+        let wanted = try leaves.enumerated().compactMap { offset, leaf in
+            let entry = try LogEntry(decoding: leaf)
+            return fits(entry) ? (index: cut.lowerBound + UInt64(offset), entry: entry) : nil
         }
+        guard !wanted.isEmpty else { return [] }
+        let sealed = try await reading { try $0.disclosures(cut) }
         // The disclosure keys of the contacts that these entries are about.
         let contacts = Set(sealed.values.compactMap(\.contact))
         let keys = try await reading { reader in
             try reader.contacts(Array(contacts)).mapValues { $0.disclosureKey }
         }
-        return try leaves.enumerated().map { offset, leaf in
-            let index = cut.lowerBound + UInt64(offset)
-            let entry = try LogEntry(decoding: leaf)
+        return wanted.map { index, entry in
             // What does not open any more is not shown; the entry is.
             let parts = sealed[index].flatMap { try? disclosed($0, entry: entry, keys: keys) }
             return LoggedEntry(index: index, entry: entry, disclosed: parts)

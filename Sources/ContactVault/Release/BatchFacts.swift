@@ -10,8 +10,8 @@ struct BatchFacts {
     private(set) var uses: [TokenUseKey: Int64]
 
     private let isFreshProof: [Bool]
-    private let revocationKeys: [[RevocationKey]]
-    private let revocations: [RevocationKey: StoredRevocation]
+    /// Revoked tokens, by the digest of their identifier.
+    private let revokedTokens: Set<[UInt8]>
     private var facts: DecisionFacts
     private var deliveries: [DeliveryKey: Delivery]
     private var spent: Set<TokenUseKey> = []
@@ -36,14 +36,17 @@ struct BatchFacts {
             state: state, policy: policy, tenant: tenant, now: now)
         uses = try transaction.tokenUses(attempts.map { Self.useKey($0) })
         deliveries = try transaction.deliveries(attempts.map { Self.deliveryKey($0) })
+        // Once for each token: one that names a hundred contacts has a hundred attempts here, and more than a hundred keys.
         let clients = facts.clients
-        let keys = attempts.map { attempt in
-            RevocationKey.all(
-                of: attempt.access.token, agency: clients[attempt.access.client]?.agency, tenant: tenant
-            )
+        let tokens = Dictionary(attempts.map { ($0.access.token.identifierHash, $0.access.token) }) {
+            first, _ in first
         }
-        revocationKeys = keys
-        revocations = try transaction.revocations(keys.flatMap(\.self))
+        let keys = tokens.mapValues { token in
+            RevocationKey.all(of: token, agency: clients[token.claims.client]?.agency, tenant: tenant)
+        }
+        let revocations = try transaction.revocations(keys.values.flatMap(\.self))
+        revokedTokens = Set(
+            tokens.filter { hash, token in revocations.revoke(token, keys[hash] ?? []) }.keys)
     }
 
     /// For each attempt whether its proof is new. Attempts of one request share one.
@@ -88,7 +91,7 @@ struct BatchFacts {
             return .denied(code, client)
         }
         guard let client else { return .denied(.clientUnknown, nil) }
-        guard !revocations.revoke(attempt.access.token, revocationKeys[index]) else {
+        guard !revokedTokens.contains(attempt.access.token.identifierHash) else {
             return .denied(.tokenRevoked, client)
         }
         guard case .contactAccess(let details) = claims.details, details.action == attempt.action,
