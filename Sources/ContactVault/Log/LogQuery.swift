@@ -182,13 +182,15 @@ extension Vault {
 
     /// Writes the entry of a question; the size of the log before it.
     func recordQuestion(
-        _ basis: EntryCode, about contacts: Set<ContactID>?, as caller: Caller, requestID: Reference
+        _ basis: EntryCode, about contacts: Set<ContactID>?, conflict: String? = nil, as caller: Caller,
+        requestID: Reference
     ) async throws -> UInt64 {
         let about = contacts.flatMap { $0.count == 1 ? Array($0) : nil } ?? []
         return try await manage(
             .logRead, as: caller, requestID: requestID, contacts: about,
             covers: { access throws(TokenError) in _ = try access.accessLog(.read) }
         ) { transaction -> ManagedOutcome<EntryReceipt> in
+            if let conflict { return .failed(.conflict(conflict), EntryCode(conflict) ?? "conflict") }
             let stored = try transaction.store.contacts(about).values.first
             return .done(try transaction.log(.logRead, about: stored) { $0.basis = basis })
         }.index

@@ -67,12 +67,11 @@ extension Vault {
         _ question: LogQuestion, from: Timestamp?, to: Timestamp?, as caller: Caller, requestID: Reference
     ) async throws -> LogAnswer {
         // Who said no before the time that a token may read is unknown to it, and "none" would be a lie.
-        if question == .afterNo, caller.isBoundedInTime {
-            throw VaultError.conflict("question_needs_whole_log")
-        }
+        let conflict = question == .afterNo && caller.isBoundedInTime ? "question_needs_whole_log" : nil
         let size = try await recordQuestion(
-            EntryCode("ask." + question.rawValue.replacing("-", with: "_")) ?? "ask", about: nil, as: caller,
-            requestID: requestID)
+            EntryCode("ask." + question.rawValue.replacing("-", with: "_")) ?? "ask", about: nil,
+            conflict: conflict,
+            as: caller, requestID: requestID)
         var reader = QuestionReader(question, policy: state.policy.policy, from: from)
         var query = LogQuery()
         query.to = to
