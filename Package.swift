@@ -72,10 +72,12 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        .target(name: "FileStorage", dependencies: ["StrictEncoding", "VaultCrypto"], swiftSettings: strict),
+
         // What this project is: envelopes, tokens, policy, log.
         .target(
             name: "EnvelopeEncryption",
-            dependencies: ["ContactModel", "StrictEncoding", "VaultCrypto"],
+            dependencies: ["ContactModel", "FileStorage", "StrictEncoding", "VaultCrypto"],
             swiftSettings: strict
         ),
         .target(
@@ -99,6 +101,7 @@ let package = Package(
             name: "ContactVault",
             dependencies: [
                 "AccessLog", "AccessToken", "ContactModel", "CPhoneNumber", "EnvelopeEncryption",
+                "FileStorage",
                 "PurposePolicy", "StrictEncoding", "VaultCrypto",
             ],
             swiftSettings: strict
@@ -119,7 +122,8 @@ let package = Package(
             name: "VaultService",
             dependencies: [
                 "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-                "EnvelopeEncryption", "PurposePolicy", "StrictEncoding", "VaultAPI", "VaultCrypto",
+                "EnvelopeEncryption", "FileStorage", "PurposePolicy", "StrictEncoding", "VaultAPI",
+                "VaultCrypto",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -147,7 +151,8 @@ let package = Package(
             name: "contact-vault",
             dependencies: [
                 "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-                "EnvelopeEncryption", "PurposePolicy", "SQLiteStore", "StrictEncoding", "VaultAPI",
+                "EnvelopeEncryption", "FileStorage", "PurposePolicy", "SQLiteStore", "StrictEncoding",
+                "VaultAPI",
                 "VaultClient",
                 "VaultCrypto", "VaultService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -41,13 +41,20 @@ public struct Checkpoint: Equatable, Sendable {
         guard self.text.utf8.elementsEqual(text.utf8) else { throw .checkpointMalformed }
     }
 
-    /// Verifies a note by the log's key and reads its checkpoint.
-    /// - Throws: ``LogError/signatureInvalid``, ``LogError/signerUnknown``, ``LogError/checkpointMalformed``,
-    ///   and ``LogError/originMismatch`` unless the origin is the key's name.
+    /// Verifies a note by a key of the log and reads its checkpoint.
+    /// - Throws: as ``init(verifying:by:)-(SignedNote,[NoteVerifier])``.
     public init(verifying note: SignedNote, by verifier: NoteVerifier) throws(LogError) {
-        try note.verify(by: [verifier])
+        try self.init(verifying: note, by: [verifier])
+    }
+
+    /// Verifies a note by the keys of the log, of which one must have signed, and reads its checkpoint.
+    /// - Throws: ``LogError/signatureInvalid``, ``LogError/signerUnknown``, ``LogError/checkpointMalformed``,
+    ///   and ``LogError/originMismatch`` unless the origin is the name of a key that signed.
+    public init(verifying note: SignedNote, by verifiers: [NoteVerifier]) throws(LogError) {
+        let signers = try note.verify(by: verifiers.filter { $0.kind == .log })
         try self.init(parsing: note.text)
-        guard origin == verifier.name else { throw .originMismatch }
+        let origin = origin
+        guard signers.contains(where: { $0.name == origin }) else { throw .originMismatch }
     }
 
     /// The three lines that are signed, each with its newline.

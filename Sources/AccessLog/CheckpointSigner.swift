@@ -6,27 +6,26 @@ public import VaultCrypto
 /// The log's signing key with its one rule: never back, never sideways.
 ///
 /// It remembers nothing itself. The caller stores the last signed checkpoint durably, before it publishes it,
-/// and hands it in.
+/// and hands it in. While the key is changed, the one before signs beside it, so that an auditor who knows either
+/// can go on.
 public struct CheckpointSigner: Sendable {
-    private let signer: NoteSigner
+    /// The log's name.
+    public let origin: String
+    private let signers: [NoteSigner]
 
     /// A signer for one log.
     /// - Parameters:
-    ///   - origin: the log's name, which is the key's name as well.
-    ///   - key: an Ed25519 key.
-    /// - Throws: ``LogError/noteKeyMalformed`` for another algorithm or a name that may not stand in a note.
-    public init(origin: String, key: SigningKey) throws(LogError) {
-        signer = try NoteSigner(name: origin, key: key)
+    ///   - origin: the log's name, which is the keys' name as well.
+    ///   - keys: Ed25519 keys, the active one first; all of them sign.
+    /// - Throws: ``LogError/noteKeyMalformed`` for another algorithm, no key, or a name that may not stand in a note.
+    public init(origin: String, keys: [SigningKey]) throws(LogError) {
+        guard !keys.isEmpty else { throw .noteKeyMalformed }
+        self.origin = origin
+        signers = try keys.map { (key) throws(LogError) in try NoteSigner(name: origin, key: key) }
     }
 
-    /// The log's name.
-    public var origin: String { signer.verifier.name }
-
-    /// The public half, for the log's own checks.
-    public var verifier: NoteVerifier { signer.verifier }
-
-    /// The public half as it is published and configured by auditors.
-    public var verifierKey: String { signer.verifier.verifierKey }
+    /// The public halves, the active one first.
+    public var verifiers: [NoteVerifier] { signers.map(\.verifier) }
 
     /// Signs a checkpoint.
     ///
@@ -43,7 +42,12 @@ public struct CheckpointSigner: Sendable {
             guard checkpoint.size >= last.size else { throw .checkpointGoesBack }
             guard checkpoint.size > last.size || checkpoint.root == last.root else { throw .checkpointForks }
         }
-        return try signer.sign(checkpoint.text).serialized
+        let text = checkpoint.text
+        var note = try signers[0].sign(text)
+        for other in signers.dropFirst() {
+            note = try note.adding(Array(other.sign(text).signatures[0].line.utf8))
+        }
+        return note.serialized
     }
 
     /// Signs a checkpoint that a proof shows to continue the last one.

@@ -40,9 +40,14 @@ public struct ExportAudit: Sendable {
     private var unnumbered: Set<ContactID> = []
     /// Whether the last entry lies after the time that was asked for.
     private var endsAfter = false
+    /// Why the first entry does not show that none before it is missing; an entry about their removal excuses it.
+    private var missingBefore: ExportFault?
+    private var isRemovalShown = false
 
     /// Of each contact that is shown with sequence numbers, the last of them.
     public var lastSequences: [ContactID: UInt64] { sequences }
+    /// Whether entries before the first are gone by retention, as an entry of this export says.
+    public var isPastRetention: Bool { missingBefore != nil && isRemovalShown }
     /// Contacts that are shown without: erased, or never stored here.
     public var contactsWithoutSequence: Int { unnumbered.count }
 
@@ -58,7 +63,7 @@ public struct ExportAudit: Sendable {
         do { manifest = try ExportManifest(parsing: bytes) } catch {
             throw ExportFault("manifest.json", nil, "\(error)")
         }
-        do { checkpoint = try Checkpoint(verifying: SignedNote(parsing: note), by: policy.log) } catch {
+        do { checkpoint = try policy.verify(SignedNote(parsing: note)) } catch {
             throw ExportFault("checkpoint", nil, "\(error)")
         }
         guard manifest.origin == checkpoint.origin else {
@@ -79,7 +84,9 @@ public struct ExportAudit: Sendable {
         _ previous: [UInt8], _ consistency: [UInt8]?, _ policy: LogTrustPolicy
     ) throws(ExportFault) {
         let kept: Checkpoint
-        do { kept = try Checkpoint(verifying: SignedNote(parsing: previous), by: policy.log) } catch {
+        do {
+            kept = try Checkpoint(verifying: SignedNote(parsing: previous), by: policy.logs.map(\.key))
+        } catch {
             throw ExportFault("the checkpoint that was kept", nil, "\(error)")
         }
         guard let consistency, manifest.previousSize == kept.size else {
@@ -120,6 +127,9 @@ public struct ExportAudit: Sendable {
             throw ExportFault("entries.jsonl", place, "\(error)")
         }
         try checkTime(entry, place)
+        if entry.kind == .logExpire, entry.outcome == .permit, entry.generation == manifest.first {
+            isRemovalShown = true
+        }
         var parts: DisclosedParts?
         if let joined {
             let read: DisclosedParts
@@ -140,7 +150,7 @@ public struct ExportAudit: Sendable {
         if let from = manifest.from {
             let isBefore = entry.time < from
             if next == manifest.first, manifest.first > 0, !isBefore {
-                throw ExportFault(
+                missingBefore = ExportFault(
                     "entries.jsonl", place, "entries of the time range may be missing before it")
             }
             if isBefore, next != manifest.first, manifest.first > 0 || entry.time >= from {
@@ -206,7 +216,7 @@ public struct ExportAudit: Sendable {
 
     /// Ends the audit: all entries came, the checkpoint goes on from them, and nothing of the time asked for can lie outside.
     /// - Throws: ``ExportFault``.
-    public func finish() throws(ExportFault) {
+    public mutating func finish() throws(ExportFault) {
         guard next == manifest.end else {
             throw ExportFault("entries.jsonl", "entry \(next)", "the manifest says that there are more")
         }
@@ -219,8 +229,10 @@ public struct ExportAudit: Sendable {
         }
         // Nothing of the time range can lie outside: the log begins or ends there, or a neighbour shows it.
         if manifest.first > 0, manifest.from == nil || manifest.end == manifest.first {
-            throw ExportFault("entries.jsonl", nil, "entries before entry \(manifest.first) are missing")
+            missingBefore = ExportFault(
+                "entries.jsonl", nil, "entries before entry \(manifest.first) are missing")
         }
+        if let missingBefore, !isRemovalShown { throw missingBefore }
         if manifest.end < checkpoint.size, !endsAfter {
             throw ExportFault(
                 "entries.jsonl", nil, "entries of the time range may be missing from entry \(manifest.end) on"

@@ -63,8 +63,10 @@ public struct ExportManifest: Equatable, Sendable {
     /// Files that an export has, besides the manifest.
     public static let names: Set<String> = [
         "checkpoint", "consistency.txt", "entries.jsonl", "proof", "disclosures.jsonl", "access.csv",
-        "policy.txt",
+        "policy.txt", "ocsf.jsonl",
     ]
+    /// Those that an export may lack.
+    private static let optional: Set<String> = ["consistency.txt", "ocsf.jsonl"]
 
     /// A manifest.
     public init(
@@ -140,7 +142,7 @@ public struct ExportManifest: Equatable, Sendable {
         guard self.bytes == bytes, from.map({ from in to.map { from < $0 } ?? true }) ?? true,
             profile != .subject || contact != nil,
             (previousSize != nil) == (files["consistency.txt"] != nil),
-            Set(files.keys).union(["consistency.txt"]) == Self.names
+            Set(files.keys).union(Self.optional) == Self.names
         else { throw .manifestMalformed }
     }
 }

@@ -82,10 +82,10 @@ public struct LogAudit: Sendable {
     /// - Throws: ``LogFault`` with ``LogFault/Check/checkpoint(_:)`` if the note is not the log's; else as
     ///   ``expect(_:)``.
     @discardableResult
-    public mutating func expect(note: [UInt8], by verifier: NoteVerifier) throws(LogFault) -> Checkpoint {
+    public mutating func expect(note: [UInt8], by verifiers: [NoteVerifier]) throws(LogFault) -> Checkpoint {
         let checkpoint: Checkpoint
         do {
-            checkpoint = try Checkpoint(verifying: SignedNote(parsing: note), by: verifier)
+            checkpoint = try Checkpoint(verifying: SignedNote(parsing: note), by: verifiers)
         } catch {
             throw LogFault(index: frontier.size, check: .checkpoint(error))
         }
@@ -117,6 +117,17 @@ public struct LogAudit: Sendable {
         frontier.append(entry: bytes)
         try compareExpected()
         return entry
+    }
+
+    /// Takes the hash of an entry that retention has removed: its place in the tree is checked like any other's, what it said
+    /// can no longer be.
+    /// - Throws: ``LogFault`` as ``add(entry:index:)``.
+    public mutating func add(removed leafHash: [UInt8], index: UInt64) throws(LogFault) {
+        guard index == frontier.size, index < MerkleTree.maximumSize else {
+            throw LogFault(index: frontier.size, check: .order)
+        }
+        frontier.append(leafHash: leafHash)
+        try compareExpected()
     }
 
     /// Compares the whole with a head that is stored beside the entries, and ends the audit.

@@ -31,6 +31,9 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case authorisationGive = "authorisation.give"
     case authorisationWithdraw = "authorisation.withdraw"
     case referenceRecord = "reference.record"
+    /// A contact must be kept for now, whatever else asks for its erasure.
+    case holdSet = "hold.set"
+    case holdLift = "hold.lift"
 
     // What people must look at.
     case emergencyAlert = "emergency.alert"
@@ -72,6 +75,8 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case logRead = "log.read"
     case logProve = "log.prove"
     case logExport = "log.export"
+    /// Retention removed the leaves of old entries. ``LogEntry/generation`` is the index of the first that is left.
+    case logExpire = "log.expire"
     case vaultInit = "vault.init"
     case serviceStart = "service.start"
     case serviceStop = "service.stop"
@@ -329,6 +334,32 @@ public struct LogEntry: Sendable, Equatable {
         _ elements: [Element], by areInOrder: (Element, Element) -> Bool
     ) -> [Element] {
         elements.count < 2 ? elements : Set(elements).sorted(by: areInOrder)
+    }
+}
+
+// MARK: Looking
+
+extension LogEntry {
+    /// Identifier and time of a leaf that is known to be one of this log's, without reading the rest: what an export needs of
+    /// each of a million.
+    /// - Throws: ``LogError/entryMalformed`` if they are not where a canonical leaf has them.
+    public static func identity(of leaf: [UInt8]) throws(LogError) -> (id: EntryID, time: Timestamp) {
+        // No string of an entry holds a quotation mark, so a name in quotation marks is a member's name.
+        guard let id = value(of: "\"id\":\"", in: leaf)?.prefix(36),
+            let identifier = EntryID(String(decoding: id, as: UTF8.self)),
+            let digits = value(of: ",\"t\":", in: leaf)?.prefix(while: { (0x30...0x39).contains($0) }),
+            let milliseconds = Int64(String(decoding: digits, as: UTF8.self))
+        else { throw .entryMalformed }
+        return (identifier, Timestamp(milliseconds: milliseconds))
+    }
+
+    private static func value(of name: StaticString, in leaf: [UInt8]) -> ArraySlice<UInt8>? {
+        let name = Array("\(name)".utf8)
+        guard leaf.count > name.count else { return nil }
+        for start in 0..<leaf.count - name.count where leaf[start] == name[0] {
+            if leaf[start..<start + name.count].elementsEqual(name) { return leaf[(start + name.count)...] }
+        }
+        return nil
     }
 }
 

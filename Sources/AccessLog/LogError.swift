@@ -37,7 +37,9 @@ public enum LogError: String, Error, Equatable, CaseIterable, Sendable, CustomSt
     case signingFailed = "signing_failed"
     /// Not a proof file (C2SP tlog-proof).
     case proofFileMalformed = "proof_file_malformed"
-    /// Not a trust policy (C2SP tlog-policy), or one that asks for what is not checked here.
+    /// Fewer witnesses have cosigned than the trust policy asks for.
+    case quorumMissing = "quorum_missing"
+    /// Not a trust policy (C2SP tlog-policy).
     case policyMalformed = "policy_malformed"
     /// Not the manifest of an export.
     case manifestMalformed = "manifest_malformed"
@@ -77,7 +79,10 @@ public enum LogError: String, Error, Equatable, CaseIterable, Sendable, CustomSt
         case .checkpointForks: "The log contradicts its last signed checkpoint; stop and investigate."
         case .signingFailed: "The checkpoint could not be signed; check the log's Ed25519 signing key."
         case .proofFileMalformed: "This is not a log proof file; fetch it again, byte for byte."
-        case .policyMalformed: "The trust policy must have one line `log <verifier key>` and `quorum none`."
+        case .quorumMissing:
+            "Fewer witnesses have cosigned than the trust policy asks for; ask for a checkpoint that they have."
+        case .policyMalformed:
+            "This is no trust policy (C2SP tlog-policy): it needs a line `log <verifier key>` and a line `quorum …`."
         case .manifestMalformed: "This is not the manifest of an export of this version."
         case .entryTooLarge: "The log entry is longer than its limit."
         case .entryMalformed: "The log entry has a member missing, of the wrong type or out of bounds."

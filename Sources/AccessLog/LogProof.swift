@@ -76,7 +76,15 @@ public struct LogProofFile: Sendable, Equatable {
     ///   ``MerkleProof/verifyInclusion(leafHash:index:size:proof:root:)``.
     @discardableResult
     public func verify(leafHash: [UInt8], by verifier: NoteVerifier) throws(LogError) -> Checkpoint {
-        let checkpoint = try Checkpoint(verifying: note, by: verifier)
+        try verify(leafHash: leafHash, by: LogTrustPolicy(logs: [verifier]))
+    }
+
+    /// Verifies that the log whom a policy trusts has the entry with this leaf hash at ``index``.
+    /// - Returns: the checkpoint that the proof leads to.
+    /// - Throws: as ``LogTrustPolicy/verify(_:)`` and ``MerkleProof/verifyInclusion(leafHash:index:size:proof:root:)``.
+    @discardableResult
+    public func verify(leafHash: [UInt8], by policy: LogTrustPolicy) throws(LogError) -> Checkpoint {
+        let checkpoint = try policy.verify(note)
         try MerkleProof.verifyInclusion(
             leafHash: leafHash, index: index, size: checkpoint.size, proof: hashes, root: checkpoint.root)
         return checkpoint

@@ -98,6 +98,10 @@ public enum Limits {
     public static let queuedRequests = 4096
     /// Least time between two signed checkpoints, milliseconds.
     public static let checkpointMilliseconds: Int64 = 1000
+    /// Least time for which entries of the log are kept, months: records of processing must be there for three years.
+    public static let logRetentionMonths = 36
+    /// Entries about a contact in one report to it.
+    public static let reportedEntries: UInt64 = 10_000
     /// How long a retry with the same request id is answered again without a new use, seconds.
     public static let redeliverySeconds: Int64 = 30
     /// How far the clock may fall behind the log's last entry before releases stop, milliseconds.

@@ -17,8 +17,6 @@ public import VaultCrypto
 public final class Vault: Sendable {
     /// Who this vault is.
     public let identity: VaultIdentity
-    /// Public key of the access log, as an auditor configures it.
-    public let logVerifierKey: String
     /// Where its rows are.
     let store: any VaultStore
     let state: VaultState
@@ -29,6 +27,9 @@ public final class Vault: Sendable {
     let keyringStorage: KeyringStorage?
     let trustedIssuers: [TrustedIssuer]
     let checkpoints: CheckpointPublisher
+    /// Witnesses of the log; `nil` for none.
+    let witnessing: Witnessing?
+    let witnessPositions = WitnessPositions()
     let unauthenticated = UnauthenticatedCount()
     private let recorder: AccessRecorder
 
@@ -76,10 +77,10 @@ public final class Vault: Sendable {
             try writer.add(applied)
             try writer.finish(transaction)
             // Signed at birth: from then on a log without a checkpoint is one whose checkpoints were taken away.
-            let publisher = try CheckpointPublisher(
-                origin: host + "/access-log", key: keyring.logSigningKey, last: nil)
+            let publisher = CheckpointPublisher(last: nil, witnessed: nil, memory: nil)
+            let signer = try CheckpointSigner(origin: host + "/access-log", keys: keyring.logSigningKeys)
             if let first = try publisher.sign(
-                try transaction.logHead(), in: transaction, now: transaction.now)
+                try transaction.logHead(), by: signer, in: transaction, now: transaction.now)
             {
                 try transaction.putCheckpoint(first)
             }
@@ -90,31 +91,37 @@ public final class Vault: Sendable {
     /// entry and signs a checkpoint.
     /// - Parameters:
     ///   - storage: where the keyring is kept; without it, keys cannot be changed through this vault.
+    ///   - memory: where the signer of the log remembers what it signed; without it, it believes the store.
+    ///   - witnessing: witnesses of the log. Those that answer are asked before anything is written.
     ///   - instance: the name under which this process writes entries.
     ///   - trustedIssuers: other authorization servers whose tokens are accepted; none by default.
     ///   - clock: the clock of token checks.
     /// - Throws: ``StoreError/missing`` if the store holds no vault, ``VaultError`` otherwise.
     public static func open(
-        store: any VaultStore, keyring: Keyring, storage: KeyringStorage? = nil, instance: Reference,
+        store: any VaultStore, keyring: Keyring, storage: KeyringStorage? = nil,
+        memory: CheckpointMemory? = nil, witnessing: Witnessing? = nil, instance: Reference,
         trustedIssuers: [TrustedIssuer] = [], random: any RandomSource = SystemRandom(),
         clock: @escaping @Sendable () -> Timestamp = Vault.systemClock
     ) async throws -> Vault {
         try CryptoSelfTest.run()
-        let (identity, policy, last) = try await store.read { reader in
+        let (identity, policy, signed, keys) = try await store.read { reader in
             guard let identity = try reader.identity(), let policy = try reader.policy() else {
                 throw StoreError.missing
             }
-            return (identity, policy, try reader.latestCheckpoint())
-        }
-        guard last != nil else { throw VaultError.inconsistent("log_without_checkpoint") }
-        guard identity.tenant == keyring.tenant else {
-            throw VaultError.inconsistent("keyring_of_another_vault")
+            guard identity.tenant == keyring.tenant else {
+                throw VaultError.inconsistent("keyring_of_another_vault")
+            }
+            let keys = try LoadedKeys(keyring, identity, trusted: trustedIssuers)
+            let signed = try SignedBefore(in: reader, memory: memory, verifiers: keys.logVerifiers)
+            return (identity, policy, signed, keys)
         }
         let vault = try Vault(
-            store: store, keyring: keyring, storage: storage, trusted: trustedIssuers, identity: identity,
-            last: last,
+            store: store, keys: keys, storage: storage, trusted: trustedIssuers, identity: identity,
+            checkpoints: CheckpointPublisher(last: signed.last, witnessed: signed.witnessed, memory: memory),
+            witnessing: witnessing,
             policy: PolicyInForce(text: policy.text, file: "policy", calendars: policy.calendars),
             instance: instance, random: random, clock: clock)
+        if let witnessing { _ = try await vault.ask(witnessing, signed.last) }
         // The keyring's epoch only rises: a lower one is an old copy, with keys that were taken away since.
         let known = try await vault.storing { transaction in
             let known = try transaction.keyringEpoch()
@@ -126,6 +133,7 @@ public final class Vault: Sendable {
         if known > 0, keyring.epoch > known { try await vault.recordFoundKeys(keyring) }
         var started = EntryDraft(.serviceStart, .permit)
         started.generation = keyring.epoch
+        if signed.isMemoryNew { started.basis = "signer.memory_new" }
         try await vault.record(started)
         for issuer in trustedIssuers {
             var trusted = EntryDraft(.issuerTrust, .permit)
@@ -140,34 +148,21 @@ public final class Vault: Sendable {
     public static let systemClock: @Sendable () -> Timestamp = { Timestamp(Date()) }
 
     private init(
-        store: any VaultStore, keyring: Keyring, storage: KeyringStorage?, trusted: [TrustedIssuer],
-        identity: VaultIdentity, last: StoredCheckpoint?,
+        store: any VaultStore, keys: LoadedKeys, storage: KeyringStorage?, trusted: [TrustedIssuer],
+        identity: VaultIdentity, checkpoints: CheckpointPublisher, witnessing: Witnessing?,
         policy: PolicyInForce, instance: Reference, random: any RandomSource,
         clock: @escaping @Sendable () -> Timestamp
     ) throws {
-        guard let origin = ExternalOrigin(identity.issuer) else { throw VaultError.inconsistent("issuer") }
         self.identity = identity
         self.store = store
         self.random = random
         self.clock = clock
         keyringStorage = storage
         trustedIssuers = trusted
-        state = VaultState(
-            instance: instance,
-            keys: LoadedKeys(keyring, issuer: identity.issuer, origin: origin, trusted: trusted),
-            policy: policy)
+        state = VaultState(instance: instance, keys: keys, policy: policy)
         recorder = AccessRecorder(store: store, state: state, random: random)
-        checkpoints = try CheckpointPublisher(
-            origin: identity.logOrigin, key: keyring.logSigningKey, last: last)
-        if let last {
-            // What the store says was signed last decides what may be signed next, so it must be ours.
-            let note = try SignedNote(parsing: Array(last.note.utf8))
-            let signed = try Checkpoint(verifying: note, by: checkpoints.verifier)
-            guard signed.size == last.size, signed.root == last.root else {
-                throw VaultError.inconsistent("checkpoint_is_not_the_log's")
-            }
-        }
-        logVerifierKey = checkpoints.verifierKey
+        self.checkpoints = checkpoints
+        self.witnessing = witnessing
     }
 
     /// Appends what is counted and a stop entry, signs a last checkpoint, and closes the store.
@@ -329,6 +324,7 @@ public final class Vault: Sendable {
     func record(_ draft: EntryDraft) async throws -> EntryReceipt {
         let state = state
         let random = random
+        try state.requireUncontradicted()
         do {
             return try await store.transaction { transaction in
                 var writer = try LogWriter(

@@ -17,9 +17,11 @@ public struct Keyring: Sendable {
     /// Every key under which an access token may still be signed: active, just replaced, or handed out for
     /// promotion. A compromised key is not among them.
     public let tokenVerificationKeys: [VerificationKey]
-    /// The key that signs checkpoints of the access log (Ed25519).
-    public let logSigningKey: SigningKey
-    /// The keys whose checkpoints verify.
+    /// The keys that sign checkpoints of the access log (Ed25519): the active one first, then those that it replaced and
+    /// that are not yet out of use, so that whoever knows only those can go on.
+    public let logSigningKeys: [SigningKey]
+    /// The keys under which checkpoints may have been signed, those that are out of use included: the log remembers for
+    /// longer than they sign. Destroyed ones are gone.
     public let logVerificationKeys: [VerificationKey]
     /// The key of DPoP nonces, 32 bytes.
     public let dpopNonceKey: SharedSecret
@@ -99,7 +101,7 @@ public struct Keyring: Sendable {
         }
         guard Set(tenants.values).isSubset(of: activeKEKs.keys), activeKEKs[tenant] != nil,
             let tokenSigningKey = active[.tokenSigning]?.signing,
-            let logSigningKey = active[.logSigning]?.signing,
+            active[.logSigning] != nil,
             let dpopNonceKey = active[.dpopNonce]?.symmetric, active[.blindIndex] != nil,
             active[.disclosure] != nil
         else { throw .malformed }
@@ -116,12 +118,16 @@ public struct Keyring: Sendable {
         self.keks = keks
         self.activeKEKs = activeKEKs
         self.tokenSigningKey = tokenSigningKey
-        self.logSigningKey = logSigningKey
         self.dpopNonceKey = dpopNonceKey
         tokenVerificationKeys = Self.opening(.tokenSigning, entries).compactMap {
             $0.signing?.verificationKey
         }
-        logVerificationKeys = Self.opening(.logSigning, entries).compactMap { $0.signing?.verificationKey }
+        logSigningKeys = Self.opening(.logSigning, entries).filter { $0.state != .preActive }.compactMap(
+            \.signing)
+        logVerificationKeys =
+            (Self.opening(.logSigning, entries)
+            + entries.filter { $0.reference.name == .logSigning && !$0.state.permits(.opening) })
+            .compactMap { $0.signing?.verificationKey }
         blindIndexKeys = Self.opening(.blindIndex, entries).compactMap { Self.versioned($0) }
         disclosureKeys = Self.opening(.disclosure, entries).compactMap { Self.versioned($0) }
     }

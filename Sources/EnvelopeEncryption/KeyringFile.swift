@@ -18,6 +18,7 @@
 //   MAC key context  "CV1M" tenant;  K_mac = HKDF-Expand(MAC key, "CV1M" ‖ tenant ‖ root key check value)
 
 import ContactModel
+import FileStorage
 import Glibc
 public import VaultCrypto
 
@@ -267,7 +268,7 @@ public struct KeyringFile: Sendable {
     public func load(root: any RootKey) throws(KeyringError) -> Keyring {
         let bytes: [UInt8]
         do throws(DurableFileError) {
-            bytes = try DurableFile(path: path).read(limit: Keyring.maximumBytes, isPrivate: false)
+            bytes = try DurableFile(path).read(limit: Keyring.maximumBytes, isPrivate: false)
         } catch {
             switch error {
             case .missing: throw .fileMissing
@@ -288,7 +289,7 @@ public struct KeyringFile: Sendable {
         _ keyring: Keyring, root: any RootKey, random: any RandomSource
     ) throws(KeyringError) {
         let bytes = try keyring.sealed(under: root, random: random)
-        let file = DurableFile(path: path)
+        let file = DurableFile(path)
         try file.locked { () throws(KeyringError) in
             do throws(KeyringError) {
                 guard try load(root: root).epoch < keyring.epoch else { throw .epochNotHigher }
@@ -306,6 +307,21 @@ public struct KeyringFile: Sendable {
                 }
             }
         }
+    }
+}
+
+extension DurableFile {
+    /// Runs a read-compare-replace alone among all processes that use this file.
+    fileprivate func locked<Result>(_ body: () throws(KeyringError) -> Result) throws(KeyringError) -> Result
+    {
+        // A file of its own: the file itself is renamed away under whoever waits for it.
+        let descriptor = unsafe open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw .fileNotWritable(errno: errno) }
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw .fileNotWritable(errno: errno) }
+        }
+        return try body()
     }
 }
 

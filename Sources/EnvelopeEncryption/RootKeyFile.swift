@@ -4,6 +4,7 @@
 // otherwise make the vault take all of it at the next start. The parameters are authenticated as well, so
 // that lowering the cost to ease a later guess shows.
 
+import FileStorage
 import Glibc
 import StrictEncoding
 public import VaultCrypto
@@ -238,7 +239,7 @@ extension RootKeyFile {
     ) throws(RootKeyError) {
         let text = JSONValue.object(JSONObject(members)).canonicalBytes + [0x0A]
         do throws(DurableFileError) {
-            try DurableFile(path: path).write(text, replacing: false)
+            try DurableFile(path).write(text, replacing: false)
         } catch {
             switch error {
             case .exists: throw .alreadyExists
@@ -252,7 +253,7 @@ extension RootKeyFile {
 
     private static func read(_ path: String) throws(RootKeyError) -> [UInt8] {
         do throws(DurableFileError) {
-            return try DurableFile(path: path).read(limit: maximumFileBytes, isPrivate: true)
+            return try DurableFile(path).read(limit: maximumFileBytes, isPrivate: true)
         } catch {
             switch error {
             case .missing: throw .missing

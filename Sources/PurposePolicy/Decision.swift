@@ -311,7 +311,12 @@ extension Policy {
                 let channel = request.scope.action.channel, !accepted.contains(channel)
             else { return .passed }
             return .denied(.channelNotAccepted)
-        case .hours: return hoursVerdict(rule, facts, now)
+        case .hours:
+            return hoursVerdict(
+                rule,
+                CalendarFacts(
+                    portfolio: facts.portfolio, zones: facts.zones, preferredWindow: facts.preferredWindow),
+                now)
         case .pause: return pauseVerdict(rule, facts, now)
         case .caps: return capsVerdict(rule, request, facts, now)
         default: return .notJudged

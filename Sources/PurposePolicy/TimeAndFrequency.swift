@@ -15,6 +15,23 @@ public struct HistorySpan: Hashable, Sendable {
     public var reference: Timestamp?
 }
 
+/// How much of a cap is used.
+public struct CapUse: Hashable, Sendable {
+    /// Whose cap it is; `nil` for the jurisdiction's, which every approach counts for.
+    public let purpose: Purpose?
+    /// The cap.
+    public let cap: Cap
+    /// Releases that count.
+    public let used: Int64
+}
+
+/// What hours and holidays depend on.
+struct CalendarFacts {
+    let portfolio: Reference
+    let zones: [TimeZoneRules]?
+    let preferredWindow: Range<Int>?
+}
+
 extension Policy {
     /// What binds contacts of a portfolio, `nil` for nothing.
     public func jurisdiction(of portfolio: Reference) -> Jurisdiction? {
@@ -54,8 +71,25 @@ extension Policy {
         return span
     }
 
+    /// Whether a moment was outside the hours or on a holiday of a contact, by this policy.
+    /// - Parameters:
+    ///   - zones: rules of every zone that the contact may be in; `nil` if one is not known.
+    ///   - preferredWindow: hours that the contact asked for, minutes after local midnight.
+    /// - Returns: why it was; `nil` if it was not, or this policy has no such purpose.
+    public func hoursDenial(
+        for purpose: Purpose, portfolio: Reference, zones: [TimeZoneRules]?, preferredWindow: Range<Int>?,
+        at moment: Timestamp
+    ) -> DenialCode? {
+        guard let rule = purposes[purpose],
+            case .denied(let code) = hoursVerdict(
+                rule, CalendarFacts(portfolio: portfolio, zones: zones, preferredWindow: preferredWindow),
+                moment)
+        else { return nil }
+        return code
+    }
+
     /// Whether every clock of the contact shows a time at which the contact may be reached.
-    func hoursVerdict(_ rule: PurposeRule, _ facts: ContactFacts, _ now: Timestamp) -> RuleVerdict {
+    func hoursVerdict(_ rule: PurposeRule, _ facts: CalendarFacts, _ now: Timestamp) -> RuleVerdict {
         // An emergency and a match are not bound by hours, nor by the ceilings on hours.
         guard case .weekly = rule.hours else {
             if rule.isUnboundByHours { return .passed }
@@ -69,7 +103,7 @@ extension Policy {
     }
 
     private func jurisdictionHours(
-        _ rule: PurposeRule, _ facts: ContactFacts, _ now: Timestamp
+        _ rule: PurposeRule, _ facts: CalendarFacts, _ now: Timestamp
     ) -> RuleVerdict {
         let jurisdiction = jurisdiction(of: facts.portfolio)
         let preferred = rule.isUnderFrequencyCeiling ? facts.preferredWindow : nil
@@ -134,32 +168,62 @@ extension Policy {
         // Every cap allows one.
         guard !facts.releases.isEmpty else { return .passed }
 
-        func isReached(_ cap: Cap, countsEveryApproach: Bool) -> Bool {
-            // The windows of days exist: unknown zones were refused above. Fewer releases than the cap cannot reach it.
-            guard facts.releases.count >= cap.releases,
-                let start = start(of: cap.window, facts.zones, now)
-            else { return false }
-            var count: Int64 = 0
-            for release in facts.releases where release.isMask == isMask && release.time >= start {
-                guard countsEveryApproach ? release.isApproach : release.purpose == scope.purpose else {
-                    continue
-                }
-                let isCounted =
-                    switch cap.scope {
-                    case .number: release.isSameNumber
-                    case .case: release.isSameCase
-                    case .numberAndCase: release.isSameNumber && release.isSameCase
-                    case .reference: release.isSameReference
-                    }
-                if isCounted { count += 1 }
-            }
-            return count >= cap.releases
+        // The windows of days exist: unknown zones were refused above. Fewer releases than the cap cannot reach it.
+        func isReached(_ cap: Cap, of purpose: Purpose?) -> Bool {
+            facts.releases.count >= cap.releases
+                && count(cap, of: purpose, facts.releases, facts.zones, isMask: isMask, now) ?? 0
+                    >= cap.releases
         }
         let isCapped =
-            own.contains { isReached($0, countsEveryApproach: false) }
-            || ofPurpose.contains { isReached($0, countsEveryApproach: false) }
-            || shared.contains { isReached($0, countsEveryApproach: true) }
+            own.contains { isReached($0, of: scope.purpose) }
+            || ofPurpose.contains { isReached($0, of: scope.purpose) }
+            || shared.contains { isReached($0, of: nil) }
         return isCapped ? .denied(.capReached) : .passed
+    }
+
+    /// Releases that a cap counts.
+    /// - Parameter purpose: whose cap it is; `nil` for one that every approach counts for.
+    /// - Returns: `nil` if the cap goes by days and a zone is not known.
+    private func count(
+        _ cap: Cap, of purpose: Purpose?, _ releases: [PastRelease], _ zones: [TimeZoneRules]?, isMask: Bool,
+        _ now: Timestamp
+    ) -> Int64? {
+        guard let start = start(of: cap.window, zones, now) else { return nil }
+        var count: Int64 = 0
+        for release in releases where release.isMask == isMask && release.time >= start {
+            guard purpose.map({ release.purpose == $0 }) ?? release.isApproach else { continue }
+            let isCounted =
+                switch cap.scope {
+                case .number: release.isSameNumber
+                case .case: release.isSameCase
+                case .numberAndCase: release.isSameNumber && release.isSameCase
+                case .reference: release.isSameReference
+                }
+            if isCounted { count += 1 }
+        }
+        return count
+    }
+
+    /// How much of each cap on a number its releases have used at a moment. Views of masks count among themselves and are left
+    /// out; so are caps on cases and references.
+    /// - Parameters:
+    ///   - releases: earlier releases of the number.
+    ///   - zones: rules of every zone that the contact may be in.
+    /// - Returns: those of which anything is used.
+    public func capUses(
+        of releases: [PastRelease], portfolio: Reference, zones: [TimeZoneRules]?, at now: Timestamp
+    ) -> [CapUse] {
+        let jurisdiction = jurisdiction(of: portfolio)
+        var caps = (jurisdiction?.caps ?? []).map { (purpose: Purpose?.none, cap: $0) }
+        for (purpose, rule) in purposes.sorted(by: { $0.key.text < $1.key.text }) {
+            for cap in rule.caps + (jurisdiction?.purposeCaps[purpose] ?? []) { caps.append((purpose, cap)) }
+        }
+        return caps.compactMap { purpose, cap in
+            guard cap.scope == .number,
+                let used = count(cap, of: purpose, releases, zones, isMask: false, now), used > 0
+            else { return nil }
+            return CapUse(purpose: purpose, cap: cap, used: used)
+        }
     }
 
     /// The first moment that a cap counts; `nil` if it depends on a zone that is not known.

@@ -4,6 +4,9 @@ import GRDB
 
 /// The schema of the embedded store.
 enum SQLiteSchema {
+    /// The step since which leaves may be removed and checkpoints be cosigned.
+    static let retention = "5 witnesses and retention"
+
     static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 vault") { database in
@@ -174,6 +177,43 @@ enum SQLiteSchema {
                         name TEXT NOT NULL, id INTEGER NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL,
                         since INTEGER NOT NULL, PRIMARY KEY (name, id, version)
                     ) STRICT, WITHOUT ROWID;
+                    """)
+        }
+        migrator.registerMigration(retention) { database in
+            try database.execute(
+                sql: """
+                    ALTER TABLE checkpoints ADD COLUMN witnessed INTEGER NOT NULL DEFAULT 0;
+
+                    -- Every entry about a contact names the one before it: all of them are found from the last without
+                    -- an index, which would cost each release a write at a random place.
+                    ALTER TABLE log_disclosures ADD COLUMN previous INTEGER;
+                    ALTER TABLE sequences ADD COLUMN latest INTEGER NOT NULL DEFAULT 0;
+                    UPDATE log_disclosures SET previous = earlier.previous FROM (
+                        SELECT position, LAG(position) OVER (PARTITION BY contact ORDER BY position) AS previous
+                        FROM log_disclosures WHERE contact IS NOT NULL
+                    ) AS earlier WHERE earlier.position = log_disclosures.position;
+                    UPDATE sequences SET latest = last.position FROM (
+                        SELECT contact, MAX(position) AS position FROM log_disclosures
+                        WHERE contact IS NOT NULL GROUP BY contact
+                    ) AS last WHERE last.contact = sequences.contact;
+
+                    CREATE TABLE legal_holds (
+                        contact BLOB PRIMARY KEY, reference TEXT NOT NULL, since INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+                    -- As in the attributes, which the record is bound to: the day that decides is theirs.
+                    ALTER TABLE contacts ADD COLUMN retain_until TEXT NOT NULL DEFAULT '';
+                    UPDATE contacts SET retain_until = COALESCE(CASE WHEN json_valid(CAST(attributes AS TEXT))
+                        THEN json_extract(CAST(attributes AS TEXT), '$.retain_until') END, '');
+                    CREATE INDEX contacts_retention ON contacts (retain_until, id) WHERE retain_until <> '';
+
+                    -- Retention says first, in the same transaction, from where on leaves stay.
+                    CREATE TABLE log_retention (
+                        id INTEGER PRIMARY KEY CHECK (id = 1), first_leaf INTEGER NOT NULL
+                    ) STRICT;
+                    DROP TRIGGER log_entries_no_delete;
+                    CREATE TRIGGER log_entries_no_delete BEFORE DELETE ON log_entries
+                        WHEN OLD.position >= COALESCE((SELECT first_leaf FROM log_retention), 0)
+                        BEGIN SELECT RAISE(ABORT, 'log entries are never deleted'); END;
                     """)
         }
         return migrator

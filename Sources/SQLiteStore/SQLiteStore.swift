@@ -12,11 +12,16 @@ import GRDB
 public final class SQLiteStore: VaultStore {
     private let pool: DatabasePool
     private let lock: FileLock?
+    private let hasRetention: Bool
     private let clock: @Sendable () -> Timestamp
 
-    private init(pool: DatabasePool, lock: FileLock?, clock: @escaping @Sendable () -> Timestamp) {
+    private init(
+        pool: DatabasePool, lock: FileLock?, hasRetention: Bool = true,
+        clock: @escaping @Sendable () -> Timestamp
+    ) {
         self.pool = pool
         self.lock = lock
+        self.hasRetention = hasRetention
         self.clock = clock
     }
 
@@ -63,13 +68,15 @@ public final class SQLiteStore: VaultStore {
             var configuration = configuration()
             configuration.readonly = true
             let pool = try DatabasePool(path: path, configuration: configuration)
-            try pool.read { database in
+            let steps = try pool.read { database in
+                let steps = try SQLiteSchema.migrator.appliedIdentifiers(database)
                 if try SQLiteSchema.migrator.hasBeenSuperseded(database) {
-                    throw StoreError.newerVersion(
-                        try SQLiteSchema.migrator.appliedIdentifiers(database).count)
+                    throw StoreError.newerVersion(steps.count)
                 }
+                return steps
             }
-            return SQLiteStore(pool: pool, lock: nil, clock: clock)
+            return SQLiteStore(
+                pool: pool, lock: nil, hasRetention: steps.contains(SQLiteSchema.retention), clock: clock)
         } catch {
             throw Self.translate(error)
         }
@@ -105,10 +112,20 @@ public final class SQLiteStore: VaultStore {
         _ body: @escaping @Sendable (any VaultReader) throws -> Result
     ) async throws -> Result {
         do {
-            let clock = clock
+            let (clock, hasRetention) = (clock, hasRetention)
             return try await pool.read { database in
-                try body(SQLiteTransaction(database: database, now: clock()))
+                try body(
+                    SQLiteTransaction(database: database, now: clock(), hasRetention: hasRetention))
             }
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// Writes the log of changes into the file, where deleted content is overwritten, and empties it.
+    public func expunge() async throws {
+        do {
+            try await pool.writeWithoutTransaction { database in _ = try database.checkpoint(.truncate) }
         } catch {
             throw Self.translate(error)
         }

@@ -11,6 +11,8 @@ import StrictEncoding
 struct SQLiteTransaction: VaultTransaction {
     let database: Database
     let now: Timestamp
+    /// Whether the tables of witnesses and retention are there: a copy that is only read may be of an older schema.
+    var hasRetention = true
 
     // MARK: Identity and policy
 
@@ -99,14 +101,15 @@ struct SQLiteTransaction: VaultTransaction {
 
     func disclosures(_ range: Range<UInt64>) throws -> [UInt64: StoredDisclosures] {
         let pairs = try rows(
-            "SELECT position, contact, sealed FROM log_disclosures WHERE position >= ? AND position < ?",
+            "SELECT position, contact, sealed, previous FROM log_disclosures WHERE position >= ? AND position < ?",
             [range.lowerBound.column, range.upperBound.column]
         ) { row in
             let index: UInt64 = try row.number(0)
             return (
                 index,
                 StoredDisclosures(
-                    contact: (row[1] as Data?).flatMap { ContactID(bytes: Array($0)) }, sealed: row.bytes(2))
+                    contact: (row[1] as Data?).flatMap { ContactID(bytes: Array($0)) }, sealed: row.bytes(2),
+                    previous: (row[3] as Int64?).flatMap { UInt64(exactly: $0) })
             )
         }
         return Dictionary(uniqueKeysWithValues: pairs)
@@ -126,19 +129,35 @@ struct SQLiteTransaction: VaultTransaction {
 
     func latestCheckpoint() throws -> StoredCheckpoint? {
         try row(
-            "SELECT size, root, note, signed FROM checkpoints ORDER BY size DESC LIMIT 1", [], Self.checkpoint
-        )
+            "SELECT size, root, note, signed, \(witnessed) FROM checkpoints ORDER BY size DESC LIMIT 1", [],
+            Self.checkpoint)
+    }
+
+    func latestWitnessedCheckpoint() throws -> StoredCheckpoint? {
+        try row(
+            """
+            SELECT size, root, note, signed, witnessed FROM checkpoints WHERE witnessed = 1
+            ORDER BY size DESC LIMIT 1
+            """, [], Self.checkpoint)
+    }
+
+    private var witnessed: String { hasRetention ? "witnessed" : "0" }
+
+    func firstLeaf() throws -> UInt64 {
+        guard hasRetention else { return 0 }
+        return try row("SELECT first_leaf FROM log_retention", []) { row in try row.number(0) } ?? 0
     }
 
     func checkpoints(_ sizes: ClosedRange<UInt64>) throws -> [StoredCheckpoint] {
         try rows(
-            "SELECT size, root, note, signed FROM checkpoints WHERE size BETWEEN ? AND ? ORDER BY size",
+            "SELECT size, root, note, signed, \(witnessed) FROM checkpoints WHERE size BETWEEN ? AND ? ORDER BY size",
             [sizes.lowerBound.column, sizes.upperBound.column], Self.checkpoint)
     }
 
     private static func checkpoint(_ row: Row) throws -> StoredCheckpoint {
         StoredCheckpoint(
-            size: try row.number(0), root: row.bytes(1), note: row[2], signed: try row.time(3))
+            size: try row.number(0), root: row.bytes(1), note: row[2], signed: try row.time(3),
+            isWitnessed: row[4])
     }
 
     func append(_ batch: LogBatch) throws {
@@ -153,10 +172,11 @@ struct SQLiteTransaction: VaultTransaction {
         for (offset, leaf) in batch.leaves.enumerated() {
             try entry.run(.integer(batch.first.column + Int64(offset)), .bytes(leaf))
         }
-        let disclosure = try PreparedStatement(database, "INSERT INTO log_disclosures VALUES (?, ?, ?)")
+        let disclosure = try PreparedStatement(database, "INSERT INTO log_disclosures VALUES (?, ?, ?, ?)")
         for (index, value) in batch.disclosures {
             try disclosure.run(
-                .integer(index.column), value.contact.map { .bytes($0.bytes) } ?? .null, .bytes(value.sealed))
+                .integer(index.column), value.contact.map { .bytes($0.bytes) } ?? .null, .bytes(value.sealed),
+                value.previous.map { .integer($0.column) } ?? .null)
         }
         for tile in batch.tiles {
             try execute(
@@ -167,11 +187,31 @@ struct SQLiteTransaction: VaultTransaction {
 
     func putCheckpoint(_ checkpoint: StoredCheckpoint) throws {
         try execute(
-            "INSERT INTO checkpoints VALUES (?, ?, ?, ?)",
+            """
+            INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (size) DO UPDATE SET note = excluded.note, witnessed = excluded.witnessed
+                WHERE root = excluded.root
+            """,
             [
                 checkpoint.size.column, Data(checkpoint.root), checkpoint.note,
-                checkpoint.signed.milliseconds,
+                checkpoint.signed.milliseconds, checkpoint.isWitnessed,
             ])
+        guard database.changesCount == 1 else { throw StoreError.conflict }
+    }
+
+    func removeLeaves(before index: UInt64) throws {
+        guard index % 256 == 0, index > (try firstLeaf()), index < (try logHead().size) else {
+            throw StoreError.conflict
+        }
+        let column = index.column
+        try execute(
+            "INSERT INTO log_retention VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET first_leaf = ?",
+            [column, column])
+        try execute("DELETE FROM log_entries WHERE position < ?", [column])
+        try execute("DELETE FROM log_disclosures WHERE position < ?", [column])
+        try execute(
+            "DELETE FROM checkpoints WHERE size < (SELECT MAX(size) FROM checkpoints WHERE size <= ?)",
+            [column])
     }
 
     // MARK: Contacts
@@ -181,7 +221,7 @@ struct SQLiteTransaction: VaultTransaction {
             database,
             """
             SELECT borrower, portfolio, attributes, generation, sealed, disclosure_key, phone_index_version,
-                   phone_index, state, stopped, created, updated
+                   phone_index, state, stopped, created, updated, retain_until
             FROM contacts WHERE id = ?
             """)
         var found: [ContactID: StoredContact] = [:]
@@ -194,7 +234,8 @@ struct SQLiteTransaction: VaultTransaction {
                     id: id, borrower: borrower, portfolio: portfolio, attributes: row.bytes(2),
                     generation: try row.number(3), sealed: row.bytes(4), disclosureKey: row.bytes(5),
                     phoneIndexVersion: try row.number(6), phoneIndex: row.bytes(7), state: state,
-                    stopped: try row.timeIfPresent(9), created: try row.time(10), updated: try row.time(11))
+                    stopped: try row.timeIfPresent(9), created: try row.time(10), updated: try row.time(11),
+                    retainUntil: row.text(12))
             }
         }
         return found
@@ -206,7 +247,7 @@ struct SQLiteTransaction: VaultTransaction {
 
     func insertContacts(_ contacts: [StoredContact]) throws {
         let statement = try database.cachedStatement(
-            sql: "INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            sql: "INSERT INTO contacts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         for contact in contacts {
             try statement.execute(arguments: [
                 Data(contact.id.bytes), contact.borrower.text, contact.portfolio.text,
@@ -214,6 +255,7 @@ struct SQLiteTransaction: VaultTransaction {
                 contact.generation.column, Data(contact.sealed), Data(contact.disclosureKey),
                 Int64(contact.phoneIndexVersion), Data(contact.phoneIndex), contact.state.rawValue,
                 contact.stopped?.milliseconds, contact.created.milliseconds, contact.updated.milliseconds,
+                contact.retainUntil,
             ])
         }
     }
@@ -222,7 +264,8 @@ struct SQLiteTransaction: VaultTransaction {
         try execute(
             """
             UPDATE contacts SET borrower = ?, portfolio = ?, attributes = ?, generation = ?, sealed = ?,
-                disclosure_key = ?, phone_index_version = ?, phone_index = ?, state = ?, stopped = ?, updated = ?
+                disclosure_key = ?, phone_index_version = ?, phone_index = ?, state = ?, stopped = ?, updated = ?,
+                retain_until = ?
             WHERE id = ? AND generation = ?
             """,
             [
@@ -230,7 +273,7 @@ struct SQLiteTransaction: VaultTransaction {
                 contact.generation.column,
                 Data(contact.sealed), Data(contact.disclosureKey), Int64(contact.phoneIndexVersion),
                 Data(contact.phoneIndex), contact.state.rawValue, contact.stopped?.milliseconds,
-                contact.updated.milliseconds, Data(contact.id.bytes), generation.column,
+                contact.updated.milliseconds, contact.retainUntil, Data(contact.id.bytes), generation.column,
             ])
         return database.changesCount == 1
     }
@@ -239,13 +282,55 @@ struct SQLiteTransaction: VaultTransaction {
         try execute(
             """
             UPDATE contacts SET borrower = 'erased', portfolio = 'erased', attributes = x'', sealed = x'',
-                disclosure_key = x'', phone_index = x'', state = 'erased', stopped = NULL, updated = ?
+                disclosure_key = x'', phone_index = x'', state = 'erased', stopped = NULL, updated = ?,
+                retain_until = ''
             WHERE id = ?
             """, [now.milliseconds, Data(contact.bytes)])
         guard database.changesCount == 1 else { throw StoreError.conflict }
-        for table in ["consents", "authorisations", "contact_references"] {
+        var entry = try sequences([contact])[contact]?.latest
+        while let index = entry {
+            let previous = try disclosures(index..<index + 1)[index]?.previous
+            // Only backwards: whoever writes to the file could otherwise send this round in circles.
+            entry = previous.flatMap { $0 < index ? $0 : nil }
+            try execute("DELETE FROM log_disclosures WHERE position = ?", [index.column])
+        }
+        for table in ["consents", "authorisations", "contact_references", "sequences"] {
             try execute("DELETE FROM \(table) WHERE contact = ?", [Data(contact.bytes)])
         }
+    }
+
+    func legalHolds(of contacts: [ContactID]) throws -> [ContactID: StoredLegalHold] {
+        let statement = try PreparedStatement(
+            database, "SELECT reference, since FROM legal_holds WHERE contact = ?")
+        var found: [ContactID: StoredLegalHold] = [:]
+        for contact in contacts where found[contact] == nil {
+            found[contact] = try statement.first(.bytes(contact.bytes)) { row in
+                guard let reference = Reference(row.text(0)) else { throw StoreError.corrupt("legal_holds") }
+                return StoredLegalHold(contact: contact, reference: reference, since: try row.time(1))
+            }
+        }
+        return found
+    }
+
+    func putLegalHold(_ hold: StoredLegalHold) throws {
+        try execute(
+            "INSERT INTO legal_holds VALUES (?, ?, ?) ON CONFLICT (contact) DO NOTHING",
+            [Data(hold.contact.bytes), hold.reference.text, hold.since.milliseconds])
+    }
+
+    func removeLegalHold(of contact: ContactID) throws {
+        try execute("DELETE FROM legal_holds WHERE contact = ?", [Data(contact.bytes)])
+    }
+
+    func contactsPastRetention(_ day: String, limit: Int) throws -> [StoredContact] {
+        let ids = try rows(
+            """
+            SELECT id FROM contacts WHERE retain_until <> '' AND retain_until < ?
+            ORDER BY retain_until, id LIMIT ?
+            """, [day, limit]
+        ) { row in ContactID(bytes: row.bytes(0)) }
+        let found = try contacts(ids)
+        return ids.compactMap { found[$0] }
     }
 
     func putStanding(_ contact: ContactID, state: RecordState, stopped: Timestamp?) throws {
@@ -307,20 +392,29 @@ struct SQLiteTransaction: VaultTransaction {
         }
     }
 
-    func sequences(_ contacts: [ContactID]) throws -> [ContactID: UInt64] {
-        let statement = try PreparedStatement(database, "SELECT count FROM sequences WHERE contact = ?")
-        var found: [ContactID: UInt64] = [:]
+    func sequences(_ contacts: [ContactID]) throws -> [ContactID: EntrySequence] {
+        let statement = try PreparedStatement(
+            database, "SELECT count, latest FROM sequences WHERE contact = ?")
+        var found: [ContactID: EntrySequence] = [:]
         for contact in contacts where found[contact] == nil {
-            found[contact] = try statement.first(.bytes(contact.bytes)) { try $0.number(0) }
+            found[contact] = try statement.first(.bytes(contact.bytes)) { row in
+                EntrySequence(count: try row.number(0), latest: try row.number(1))
+            }
         }
         return found
     }
 
-    func putSequences(_ sequences: [ContactID: UInt64]) throws {
+    func putSequences(_ sequences: [ContactID: EntrySequence]) throws {
         let statement = try PreparedStatement(
             database,
-            "INSERT INTO sequences VALUES (?, ?) ON CONFLICT (contact) DO UPDATE SET count = excluded.count")
-        for (contact, count) in sequences { try statement.run(.bytes(contact.bytes), .integer(count.column)) }
+            """
+            INSERT INTO sequences VALUES (?, ?, ?)
+            ON CONFLICT (contact) DO UPDATE SET count = excluded.count, latest = excluded.latest
+            """)
+        for (contact, sequence) in sequences {
+            try statement.run(
+                .bytes(contact.bytes), .integer(sequence.count.column), .integer(sequence.latest.column))
+        }
     }
 
     // MARK: Clients

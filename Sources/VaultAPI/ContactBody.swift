@@ -36,6 +36,8 @@ public struct ContactBody: Codable, Sendable {
     public let created: String
     /// When this generation was written; RFC 3339.
     public let updated: String
+    /// Since when it must be kept for now, whatever its day is; RFC 3339.
+    public let legalHold: String?
     /// The entry.
     public let receipt: ReceiptBody
 
@@ -68,6 +70,7 @@ public struct ContactBody: Codable, Sendable {
         case phone, name, consents, created, updated, receipt
         case timeZone = "time_zone"
         case retainUntil = "retain_until"
+        case legalHold = "legal_hold"
     }
 
     /// A contact.
@@ -77,7 +80,7 @@ public struct ContactBody: Codable, Sendable {
         language: String, timeZone: [String], channels: [String], source: String, retainUntil: String,
         verification: String, phone: String, name: String?, consents: [Consent], created: String,
         updated: String,
-        receipt: ReceiptBody
+        legalHold: String?, receipt: ReceiptBody
     ) {
         self.contact = contact
         self.generation = generation
@@ -96,6 +99,7 @@ public struct ContactBody: Codable, Sendable {
         self.consents = consents
         self.created = created
         self.updated = updated
+        self.legalHold = legalHold
         self.receipt = receipt
     }
 }

@@ -51,6 +51,16 @@ struct ContactRoutes {
                 try await record(request, as: caller, context)
             }
         }
+        router.put("/v1/contacts/:contact/hold") { request, context in
+            try await request.answered(by: vault, as: .holdSet, context) { caller in
+                try await hold(request, as: caller, context)
+            }
+        }
+        router.delete("/v1/contacts/:contact/hold") { request, context in
+            try await request.answered(by: vault, as: .holdLift, context) { caller in
+                try await liftHold(as: caller, context)
+            }
+        }
         router.put("/v1/contacts/:contact/stop") { request, context in
             try await request.answered(by: vault, as: .stopSet, context) { caller in
                 try await stop(as: caller, context)
@@ -142,6 +152,23 @@ struct ContactRoutes {
             throw RequestFault.bodyMalformed
         }
         try await vault.recordReference(name, kind, of: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+
+    func hold(_ request: Request, as caller: Caller, _ context: VaultRequestContext) async throws -> Response
+    {
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        let object = try await request.object(members: ["reference"])
+        guard let reference = try object.word("reference", { Reference($0) }) else {
+            throw RequestFault.bodyMalformed
+        }
+        try await vault.setLegalHold(reference, of: contact, as: caller, requestID: context.requestID)
+        return Response(status: .noContent)
+    }
+
+    func liftHold(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        try await vault.liftLegalHold(of: contact, as: caller, requestID: context.requestID)
         return Response(status: .noContent)
     }
 

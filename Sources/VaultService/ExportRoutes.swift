@@ -31,19 +31,15 @@ struct ExportRoutes {
     {
         let plan = try await vault.beginExport(
             try await Self.asked(request), as: caller, requestID: context.requestID)
-        let verifier: NoteVerifier
-        do { verifier = try NoteVerifier(verifierKey: vault.logVerifierKey) } catch {
-            throw VaultError.inconsistent("log_key")
-        }
         return try .json(
             ExportPlanBody(
                 origin: plan.origin, first: plan.proof.first, end: plan.proof.end,
-                from: plan.request.from?.descriptionWithMilliseconds,
-                to: plan.request.to?.descriptionWithMilliseconds,
+                from: plan.request.time.from?.descriptionWithMilliseconds,
+                to: plan.request.time.to?.descriptionWithMilliseconds,
                 checkpoint: plan.note,
                 proof: plan.proof.text,
                 consistency: plan.consistency?.map { Base64.encode($0) + "\n" }.joined(),
-                policy: LogTrustPolicy(log: verifier).text), status: .created)
+                policy: vault.logTrustPolicy.text), status: .created)
     }
 
     func page(_ request: Request, as caller: Caller, _ context: VaultRequestContext) async throws -> Response
@@ -69,32 +65,11 @@ struct ExportRoutes {
 
     private static func asked(_ request: Request) async throws -> ExportRequest {
         let object = try await request.object(members: ["from", "to", "profile", "contact", "previous_size"])
-        func moment(_ name: String) throws -> Timestamp? {
-            guard let value = object[name] else { return nil }
-            guard let moment = value.stringValue.flatMap({ Timestamp($0) }) else {
-                throw RequestFault.bodyMalformed
-            }
-            return moment
-        }
-        guard let profile = object["profile"]?.stringValue.flatMap({ ExportProfile(rawValue: $0) }) else {
+        guard let profile = try object.word("profile", { ExportProfile(rawValue: $0) }) else {
             throw RequestFault.bodyMalformed
         }
-        var contact: ContactID?
-        if let value = object["contact"] {
-            guard let id = value.stringValue.flatMap({ ContactID($0) }) else {
-                throw RequestFault.bodyMalformed
-            }
-            contact = id
-        }
-        var previous: UInt64?
-        if let value = object["previous_size"] {
-            guard let size = value.integerValue.flatMap({ UInt64(exactly: $0) }) else {
-                throw RequestFault.bodyMalformed
-            }
-            previous = size
-        }
         return ExportRequest(
-            from: try moment("from"), to: try moment("to"), profile: profile, contact: contact,
-            previousSize: previous)
+            time: try object.time(), profile: profile, contact: try object.word("contact") { ContactID($0) },
+            previousSize: try object.number("previous_size"))
     }
 }

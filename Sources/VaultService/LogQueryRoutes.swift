@@ -43,7 +43,7 @@ struct LogQueryRoutes {
         let limit = try object.number("limit") ?? 100
         guard (1...1000).contains(limit) else { throw RequestFault.bodyMalformed }
         let page = try await vault.query(
-            try await filter(object, caller), from: cursor, to: try object.number("end"), limit: Int(limit),
+            try Self.filter(object), from: cursor, to: try object.number("end"), limit: Int(limit),
             as: caller, requestID: context.requestID)
         return try .json(
             LogPageBody(
@@ -59,11 +59,8 @@ struct LogQueryRoutes {
             throw RequestFault.bodyMalformed
         }
         let counts = try await vault.counts(
-            try await filter(object, caller), by: dimensions, as: caller, requestID: context.requestID)
-        return try .json(
-            LogCountsBody(
-                by: dimensions.map(\.rawValue),
-                counts: counts.map { LogCountsBody.Count(values: $0.values, count: $0.count) }))
+            try Self.filter(object), by: dimensions, as: caller, requestID: context.requestID)
+        return try .json(LogCountsBody(counts))
     }
 
     func question(
@@ -74,19 +71,13 @@ struct LogQueryRoutes {
             throw RequestFault.pathMalformed
         }
         let answer = try await vault.answer(
-            question, from: try object.word("from") { Timestamp($0) },
-            to: try object.word("to") { Timestamp($0) },
-            as: caller, requestID: context.requestID)
-        return try .json(
-            LogAnswerBody(
-                question: question.rawValue, title: question.title, mustBeNone: question.mustBeNone,
-                columns: question.columns, rows: answer.rows, count: answer.count))
+            question, time: try object.time(), as: caller, requestID: context.requestID)
+        return try .json(LogAnswerBody(answer))
     }
 
-    private func filter(_ object: JSONObject, _ caller: Caller) async throws -> LogQuery {
+    private static func filter(_ object: JSONObject) throws -> LogQuery {
         var query = LogQuery()
-        query.from = try object.word("from") { Timestamp($0) }
-        query.to = try object.word("to") { Timestamp($0) }
+        query.time = try object.time()
         query.kinds = Set(try object.words("kinds") { EntryKind(rawValue: $0) } ?? [])
         query.outcomes = Set(try object.words("outcomes") { EntryOutcome(rawValue: $0) } ?? [])
         query.client = try object.word("client") { Reference($0) }
@@ -101,38 +92,9 @@ struct LogQueryRoutes {
         }
         query.caseReference = try object.word("case") { Reference($0) }
         query.actor = try object.word("actor") { Reference($0) }
-        query.contacts = try object.word("contact") { ContactID($0) }.map { [$0] }
-        if let number = try object.word("number", { $0.utf8.count <= Limits.phoneInputBytes ? $0 : nil }) {
-            guard query.contacts == nil else { throw RequestFault.bodyMalformed }
-            query.contacts = try await vault.contacts(withNumber: number, as: caller)
-            query.isByNumber = true
-        }
+        query.contact = try object.word("contact") { ContactID($0) }
+        query.number = try object.word("number") { $0.utf8.count <= Limits.phoneInputBytes ? $0 : nil }
+        guard query.contact == nil || query.number == nil else { throw RequestFault.bodyMalformed }
         return query
-    }
-}
-
-extension JSONObject {
-    /// A string that `read` makes into a value; `nil` if it is absent.
-    fileprivate func word<Value>(_ name: String, _ read: (String) -> Value?) throws -> Value? {
-        guard let value = self[name] else { return nil }
-        guard let word = value.stringValue.flatMap(read) else { throw RequestFault.bodyMalformed }
-        return word
-    }
-
-    fileprivate func words<Value>(_ name: String, _ read: (String) -> Value?) throws -> [Value]? {
-        guard let value = self[name] else { return nil }
-        guard let list = value.arrayValue else { throw RequestFault.bodyMalformed }
-        return try list.map { element in
-            guard let word = element.stringValue.flatMap(read) else { throw RequestFault.bodyMalformed }
-            return word
-        }
-    }
-
-    fileprivate func number(_ name: String) throws -> UInt64? {
-        guard let value = self[name] else { return nil }
-        guard let number = value.integerValue.flatMap({ UInt64(exactly: $0) }) else {
-            throw RequestFault.bodyMalformed
-        }
-        return number
     }
 }

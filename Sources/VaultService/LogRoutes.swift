@@ -18,6 +18,10 @@ struct LogRoutes {
             guard let checkpoint = vault.latestCheckpoint else { throw VaultError.notFound }
             return .text(checkpoint.note)
         }
+        router.get("/v1/log/checkpoint/witnessed") { _, _ -> Response in
+            guard let checkpoint = vault.latestWitnessedCheckpoint else { throw VaultError.notFound }
+            return .text(checkpoint.note)
+        }
         router.get("/v1/log/consistency") { request, _ -> Response in
             guard let from = request.uri.queryParameters.get("from").flatMap({ UInt64($0) }),
                 let to = request.uri.queryParameters.get("to").flatMap({ UInt64($0) })

@@ -19,6 +19,17 @@ struct MetricsRoutes {
             }
             add("log_entries", "Entries of the access log.", "gauge", figures.logSize)
             add(
+                "log_signed_entries", "Entries under the newest signed checkpoint.", "gauge",
+                vault.latestCheckpoint?.size ?? 0)
+            add(
+                "log_witnessed_entries",
+                "Entries under the newest checkpoint that a quorum of witnesses has seen.",
+                "gauge", vault.latestWitnessedCheckpoint?.size ?? 0)
+            add(
+                "log_contradicted", "1 if a witness has seen another log than this: nothing is released.",
+                "gauge",
+                vault.isContradicted ? 1 : 0)
+            add(
                 "emergency_releases_total", "Releases that broke the glass.", "counter",
                 figures.emergencyReleases)
             add("reviews_open", "Emergency releases that nobody has reviewed.", "gauge", figures.openReviews)

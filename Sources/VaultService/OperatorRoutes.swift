@@ -90,6 +90,24 @@ struct OperatorRoutes {
         router.post("/operator/log/questions/:question") { request, context in
             try await questions.question(request, as: .localOperator, context)
         }
+        let reports = ReportRoutes(vault: vault)
+        router.get("/operator/log/subjects/:contact") { request, context in
+            try await reports.subject(request, as: .localOperator, context)
+        }
+        router.post("/operator/log/report") { request, context in
+            try await reports.report(request, as: .localOperator, context)
+        }
+        router.get("/operator/log/shards") { _, _ -> Response in
+            try .json(try await vault.logShards().map { LogShardBody($0) })
+        }
+        router.post("/operator/log/expire") { request, context -> Response in
+            let object = try await request.object(members: ["months"])
+            guard let months = try object.number("months"), months <= 1200 else {
+                throw RequestFault.bodyMalformed
+            }
+            let removed = try await vault.expireLog(olderThan: Int(months), requestID: context.requestID)
+            return try .json(["removed": removed])
+        }
         let exports = ExportRoutes(vault: vault)
         router.post("/operator/log/exports") { request, context in
             try await exports.begin(request, as: .localOperator, context)
@@ -158,6 +176,16 @@ struct OperatorRoutes {
         let routes = ContactRoutes(vault: vault)
         router.delete("/operator/contacts/:contact") { _, context in
             try await routes.erase(as: .localOperator, context)
+        }
+        router.put("/operator/contacts/:contact/hold") { request, context in
+            try await routes.hold(request, as: .localOperator, context)
+        }
+        router.delete("/operator/contacts/:contact/hold") { _, context in
+            try await routes.liftHold(as: .localOperator, context)
+        }
+        router.post("/operator/contacts/expire") { _, context -> Response in
+            let expired = try await vault.eraseExpiredContacts(limit: 1000, requestID: context.requestID)
+            return try .json(["erased": expired.erased, "held": expired.held])
         }
         router.put("/operator/contacts/:contact/stop") { _, context in
             try await routes.stop(as: .localOperator, context)

@@ -56,7 +56,7 @@ extension ContactBody {
                     expires: consent.expires?.description, withdrawn: consent.withdrawn?.description)
             },
             created: view.created.description, updated: view.updated.description,
-            receipt: ReceiptBody(view.receipt))
+            legalHold: view.legalHold?.since.description, receipt: ReceiptBody(view.receipt))
     }
 }
 

@@ -1,6 +1,7 @@
 // What an operator configures: `contact-vault.yaml`. Unknown keys are errors, secrets are never in it.
 
 public import ConfigurationFile
+import ContactModel
 import Foundation
 
 /// The service's configuration.
@@ -11,6 +12,14 @@ public struct ServiceConfiguration: Sendable {
     public var control: Listener
     /// The name of this instance in log entries.
     public var instance: String
+    /// C2SP tlog-policy with the witnesses of the log; `nil` for none.
+    public var witnessPolicy: String?
+    /// How often they are asked, seconds.
+    public var witnessSeconds = 10
+    /// For how many months entries of the log are kept; `nil` for good.
+    public var logRetentionMonths: Int?
+    /// File in which the log's signer remembers what it signed; `nil` for one in the vault's folder.
+    public var signerMemory: String?
     /// URL that emergency alerts are posted to, https or on loopback; `nil` for none.
     public var alertWebhook: String?
     /// Other authorization servers whose tokens are accepted.
@@ -93,6 +102,13 @@ public struct ServiceConfiguration: Sendable {
         /// Certificates of the site's own authority for clients, whose tokens may then be bound to their certificates (RFC
         /// 8705); `nil` asks for none.
         public var clientAuthority: String?
+
+        /// Files.
+        public init(certificate: String, key: String, clientAuthority: String? = nil) {
+            self.certificate = certificate
+            self.key = key
+            self.clientAuthority = clientAuthority
+        }
     }
 
     /// The defaults: plain HTTP on loopback.
@@ -123,6 +139,18 @@ public struct ServiceConfiguration: Sendable {
                     "use an https URL, or http on loopback, without user or fragment", key: "webhook")
             }
             alertWebhook = url
+        }
+        if let log = try root.optionalMapping("log") {
+            witnessPolicy = try log.optionalString("witness_policy")
+            signerMemory = try log.optionalString("signer_memory")
+            if let months = try log.optionalInteger(
+                "retention_months", in: Int64(Limits.logRetentionMonths)...1200)
+            {
+                logRetentionMonths = Int(months)
+            }
+            if let seconds = try log.optionalInteger("witness_seconds", in: 1...3600) {
+                witnessSeconds = Int(seconds)
+            }
         }
         if let list = try root.optionalList("trusted_issuers") {
             trustedIssuers = try list.map { (node) throws(ConfigurationFault) in try Self.trustedIssuer(node)
@@ -228,6 +256,17 @@ public struct ServiceConfiguration: Sendable {
         # Health, figures, policy and approvals. Leave it on loopback.
         control:
           listen: 127.0.0.1:8471
+
+        # Witnesses of the access log: others, elsewhere, who remember how far it was (see docs/operating.md, "Witnesses"). The
+        # file is a C2SP tlog-policy with a line `witness NAME KEY URL` for each and a quorum. What a witness contradicts, the
+        # vault no longer writes to and releases nothing from. signer_memory is where the signer remembers what it signed:
+        # a file on another disk than the vault's, if there is one.
+        # log:
+        #   witness_policy: /etc/contact-vault/log-policy.txt
+        #   witness_seconds: 10
+        #   signer_memory: /var/lib/contact-vault-signer/checkpoint
+        #   # Entries are kept for good unless this says for how many whole months, 36 or more.
+        #   retention_months: 36
 
         # Where to post an alert when somebody breaks the glass (purposes with break_glass), as JSON: https, or http on
         # loopback. Without it, alerts are in the service's log and in /metrics alone.

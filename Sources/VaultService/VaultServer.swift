@@ -19,21 +19,25 @@ public struct VaultServer: Sendable {
     private let configuration: ServiceConfiguration
     private let operatorSocket: String
     private let deliverAlert: AlertDelivery?
+    private let logKeysChanged: @Sendable ([String]) -> Void
     private let logger: Logger
 
     /// A service.
     /// - Parameters:
     ///   - operatorSocket: path of the operator's socket, inside a folder that only the operator can enter.
     ///   - deliverAlert: where emergency alerts go besides the log of the service; `nil` for nowhere.
+    ///   - logKeysChanged: called with the public keys of the log, the active one first, when they have changed.
     ///   - logger: where operations are logged; never accesses.
     public init(
         vault: Vault, configuration: ServiceConfiguration, operatorSocket: String,
-        deliverAlert: AlertDelivery? = nil, logger: Logger
+        deliverAlert: AlertDelivery? = nil, logKeysChanged: @escaping @Sendable ([String]) -> Void = { _ in },
+        logger: Logger
     ) {
         self.vault = vault
         self.configuration = configuration
         self.operatorSocket = operatorSocket
         self.deliverAlert = deliverAlert
+        self.logKeysChanged = logKeysChanged
         self.logger = logger
     }
 
@@ -78,6 +82,7 @@ public struct VaultServer: Sendable {
         LogRoutes(vault: vault).add(to: data)
         ExportRoutes(vault: vault).add(to: data)
         LogQueryRoutes(vault: vault).add(to: data)
+        ReportRoutes(vault: vault).add(to: data)
 
         let control = Router(context: VaultRequestContext.self)
         control.add(middleware: RequestMiddleware(log: log))
@@ -94,13 +99,19 @@ public struct VaultServer: Sendable {
         // A socket that a killed process left behind; the store's lock says that no other process serves.
         _ = unsafe unlink(operatorSocket)
         let socket = operatorSocket
+        let quiet = Self.quiet(logger)
         var group = ServiceGroupConfiguration(
             services: [
-                LogJobs(vault: vault, log: log),
+                LogJobs(
+                    vault: vault, log: log, witnessSeconds: configuration.witnessSeconds,
+                    retentionMonths: configuration.logRetentionMonths,
+                    logKeysChanged: logKeysChanged),
                 KeyWarnings(vault: vault, log: log),
                 EmergencyAlerts(vault: vault, log: log, deliver: deliverAlert),
-                try application(data, configuration.data) { ready.bound(data: $0) },
-                try application(control, configuration.control) { ready.bound(control: $0) },
+                try Self.application(data, configuration.data, logger: logger) { ready.bound(data: $0) },
+                try Self.application(control, configuration.control, logger: logger) {
+                    ready.bound(control: $0)
+                },
                 Application(
                     router: operators, server: .http1(configuration: Self.http),
                     configuration: .init(address: .unixDomainSocket(path: socket), serverName: nil),
@@ -122,16 +133,18 @@ public struct VaultServer: Sendable {
             maxHeaderFieldCount: 64))
 
     /// Libraries log addresses and errors of their own wording: only what stops the service is let through.
-    private var quiet: Logger {
+    static func quiet(_ logger: Logger) -> Logger {
         var logger = logger
         logger.logLevel = .error
         return logger
     }
 
-    private func application(
-        _ router: Router<VaultRequestContext>, _ listener: ServiceConfiguration.Listener,
+    /// A listener with its limits.
+    static func application(
+        _ router: Router<VaultRequestContext>, _ listener: ServiceConfiguration.Listener, logger: Logger,
         bound: @escaping @Sendable (Int) -> Void
     ) throws -> some Service {
+        let quiet = quiet(logger)
         var server = HTTPServerBuilder.http1(configuration: Self.http)
         if let files = listener.tls { server = try .tls(server, tlsConfiguration: Self.tls(files)) }
         return Application(
@@ -140,6 +153,12 @@ public struct VaultServer: Sendable {
                 address: .hostname(listener.host, port: listener.port), serverName: nil,
                 availableConnectionsDelegate: .maximum(Limits.connections, logger: quiet)),
             onServerRunning: { channel in bound(channel.localAddress?.port ?? listener.port) }, logger: quiet)
+    }
+
+    /// Where a listener is reached.
+    static func url(_ listener: ServiceConfiguration.Listener, _ port: Int) -> String {
+        let host = listener.host.contains(":") ? "[\(listener.host)]" : listener.host
+        return "\(listener.tls == nil ? "http" : "https")://\(host):\(port)"
     }
 
     private static func tls(_ files: ServiceConfiguration.TLSFiles) throws -> TLSConfiguration {
@@ -192,22 +211,23 @@ private final class ListenersReady: Sendable {
         guard let (data, control) = both else { return }
         started(
             VaultServer.Addresses(
-                data: Self.url(configuration.data, data), control: Self.url(configuration.control, control)))
+                data: VaultServer.url(configuration.data, data),
+                control: VaultServer.url(configuration.control, control)))
     }
 
-    private static func url(_ listener: ServiceConfiguration.Listener, _ port: Int) -> String {
-        let host = listener.host.contains(":") ? "[\(listener.host)]" : listener.host
-        return "\(listener.tls == nil ? "http" : "https")://\(host):\(port)"
-    }
 }
 
-/// Signs checkpoints every second, appends what was counted and forgets what expired every minute.
+/// Signs checkpoints every second, asks the witnesses every few, appends what was counted and forgets what expired every minute.
 private struct LogJobs: Service {
     let vault: Vault
     let log: ServiceLog
+    let witnessSeconds: Int
+    let retentionMonths: Int?
+    let logKeysChanged: @Sendable ([String]) -> Void
 
     func run() async throws {
         var seconds = 0
+        var keys = vault.logVerifierKeys
         await withGracefulShutdownHandler {
             while !Task.isCancelled, !Task.isShuttingDownGracefully {
                 try? await cancelWhenGracefulShutdown {
@@ -215,9 +235,27 @@ private struct LogJobs: Service {
                 }
                 seconds += 1
                 await attempt("checkpoint not signed") { try await vault.publishCheckpoint() }
+                if keys != vault.logVerifierKeys {
+                    keys = vault.logVerifierKeys
+                    logKeysChanged(keys)
+                }
+                if seconds % witnessSeconds == 0 {
+                    await attempt("checkpoint not witnessed") {
+                        guard let witnessed = try await vault.witnessCheckpoint(), !witnessed.isQuorum else {
+                            return
+                        }
+                        log.event("no quorum of witnesses", ["cosigned": witnessed.cosigners.count])
+                    }
+                }
                 if seconds % 60 == 0 {
                     await attempt("counts not recorded") { try await vault.recordUnauthenticated() }
                     await attempt("expired rows not purged") { try await vault.purgeExpired() }
+                    await vault.expungeErased()
+                }
+                if let retentionMonths, seconds % 3600 == 0 {
+                    await attempt("old entries not removed") {
+                        try await vault.expireLog(olderThan: retentionMonths, requestID: RequestID.make())
+                    }
                 }
             }
         } onGracefulShutdown: {

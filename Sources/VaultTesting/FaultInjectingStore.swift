@@ -59,6 +59,9 @@ public final class FaultInjectingStore: VaultStore {
         try await store.read(body)
     }
 
+    /// As the store below.
+    public func expunge() async throws { try await store.expunge() }
+
     /// Closes the store below.
     public func close() async throws { try await store.close() }
 }

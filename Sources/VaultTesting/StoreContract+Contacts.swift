@@ -116,10 +116,83 @@ extension StoreContract {
         },
         onStore("sequence numbers are set and read by contact") { store in
             let ids = [1, 2, 3].map { ContractSample.contactID($0) }
-            try await store.transaction { try $0.putSequences([ids[0]: 1, ids[1]: 5]) }
-            try await store.transaction { try $0.putSequences([ids[0]: 2]) }
+            let (first, second, third) = (
+                EntrySequence(count: 1, latest: 0), EntrySequence(count: 2, latest: 9),
+                EntrySequence(count: 5, latest: 7)
+            )
+            try await store.transaction { try $0.putSequences([ids[0]: first, ids[1]: third]) }
+            try await store.transaction { try $0.putSequences([ids[0]: second]) }
             try expectEqual(
-                try await store.read { try $0.sequences(ids + ids) }, [ids[0]: 2, ids[1]: 5], "sequences")
+                try await store.read { try $0.sequences(ids + ids) }, [ids[0]: second, ids[1]: third],
+                "sequences"
+            )
+        },
+        onStore("an erased contact takes the disclosures about it along, and nobody else's") { store in
+            let (erased, other) = (ContractSample.contactID(1), ContractSample.contactID(2))
+            let disclosures: [(index: UInt64, value: StoredDisclosures)] = [
+                (0, StoredDisclosures(contact: erased, sealed: [1])),
+                (1, StoredDisclosures(contact: other, sealed: [2])),
+                (2, StoredDisclosures(contact: erased, sealed: [3], previous: 0)),
+                (3, StoredDisclosures(contact: nil, sealed: [4])),
+                (5, StoredDisclosures(contact: erased, sealed: [5], previous: 2)),
+            ]
+            try await store.transaction { transaction in
+                try transaction.insertContacts([ContractSample.contact(1), ContractSample.contact(2)])
+                try transaction.append(
+                    LogBatch(
+                        first: 0, leaves: (0..<6).map { ContractSample.leaf($0) }, disclosures: disclosures,
+                        tiles: [],
+                        head: LogHead(
+                            size: 6, frontier: ContractSample.bytes(64, 4), lastTime: ContractSample.time)))
+                try transaction.putSequences([
+                    erased: EntrySequence(count: 3, latest: 5), other: EntrySequence(count: 1, latest: 1),
+                ])
+            }
+            try await store.transaction { try $0.eraseContact(erased) }
+            try await store.expunge()
+            try await store.read { reader in
+                try expectEqual(
+                    try reader.disclosures(0..<6), [1: disclosures[1].value, 3: disclosures[3].value],
+                    "what is left")
+                try expectEqual(
+                    try reader.sequences([erased, other]), [other: EntrySequence(count: 1, latest: 1)],
+                    "sequences left")
+                try expectEqual(try reader.logLeaves(0..<6).count, 6, "leaves")
+            }
+        },
+        onStore("legal holds are set once, read, and taken away") { store in
+            let ids = [1, 2].map { ContractSample.contactID($0) }
+            let hold = StoredLegalHold(
+                contact: ids[0], reference: ContractSample.reference("matter-1"), since: ContractSample.time)
+            let again = StoredLegalHold(
+                contact: ids[0], reference: ContractSample.reference("matter-2"),
+                since: ContractSample.time.adding(seconds: 5))
+            try await store.transaction { transaction in
+                try transaction.putLegalHold(hold)
+                try transaction.putLegalHold(again)
+            }
+            try expectEqual(
+                try await store.read { try $0.legalHolds(of: ids) }, [ids[0]: hold], "the first stands")
+            try await store.transaction { try $0.removeLegalHold(of: ids[0]) }
+            try expect(try await store.read { try $0.legalHolds(of: ids) }.isEmpty, "lifted")
+        },
+        onStore("contacts past their day of retention come back by that day, erased ones not") { store in
+            try await store.transaction { transaction in
+                try transaction.insertContacts([
+                    ContractSample.contact(1, retainUntil: "2027-03-01"),
+                    ContractSample.contact(2, retainUntil: "2026-03-01"),
+                    ContractSample.contact(3, retainUntil: "2026-02-28"), ContractSample.contact(4),
+                ])
+            }
+            func past(_ day: String, _ limit: Int = 10) async throws -> [ContactID] {
+                try await store.read { try $0.contactsPastRetention(day, limit: limit).map(\.id) }
+            }
+            let ids = [1, 2, 3].map { ContractSample.contactID($0) }
+            try expectEqual(try await past("2026-03-01"), [ids[2]], "the day itself is kept")
+            try expectEqual(try await past("2026-03-02"), [ids[2], ids[1]], "by day")
+            try expectEqual(try await past("9999-01-01", 2), [ids[2], ids[1]], "limited")
+            try await store.transaction { try $0.eraseContact(ids[2]) }
+            try expectEqual(try await past("9999-01-01"), [ids[1], ids[0]], "erased")
         },
     ]
 }

@@ -59,7 +59,10 @@ extension StoreContract {
         },
         onStore("disclosures come back by index, with and without a contact") { store in
             let disclosures: [(index: UInt64, value: StoredDisclosures)] = [
-                (1, StoredDisclosures(contact: ContractSample.contactID(1), sealed: [1, 0, 255])),
+                (
+                    1,
+                    StoredDisclosures(contact: ContractSample.contactID(1), sealed: [1, 0, 255], previous: 0)
+                ),
                 (3, StoredDisclosures(contact: nil, sealed: [2])),
             ]
             try await store.transaction { transaction in
@@ -115,8 +118,64 @@ extension StoreContract {
                 try expectEqual(try reader.checkpoints(4...19), [checkpoint(7)], "inside")
                 try expect(try reader.checkpoints(8...19).isEmpty, "between")
             }
-            try await expectError(.conflict, "a second checkpoint of one size") {
-                try await store.transaction { try $0.putCheckpoint(checkpoint(7)) }
+            let cosigned = StoredCheckpoint(
+                size: 7, root: checkpoint(7).root, note: "note 7\n— ü\n— w\n", signed: ContractSample.time,
+                isWitnessed: true)
+            try expect(try await store.read { try $0.latestWitnessedCheckpoint() } == nil, "no witness")
+            try await store.transaction { try $0.putCheckpoint(cosigned) }
+            try await store.read { reader in
+                try expectEqual(try reader.checkpoints(7...7), [cosigned], "cosigned")
+                try expectEqual(try reader.latestWitnessedCheckpoint(), cosigned, "the witnessed one")
+                try expectEqual(try reader.latestCheckpoint(), checkpoint(20), "the newest as before")
+            }
+            let fork = StoredCheckpoint(
+                size: 7, root: ContractSample.bytes(32, 0xEE), note: "note 7\n— ü\n",
+                signed: ContractSample.time)
+            try await expectError(.conflict, "another root of one size") {
+                try await store.transaction { try $0.putCheckpoint(fork) }
+            }
+        },
+        onStore(
+            "retention removes leaves from the beginning, by whole tiles, and keeps tiles and the last checkpoint"
+        ) {
+            store in
+            let leaves = (0..<600).map { ContractSample.leaf($0) }
+            let tile = StoredTile(
+                level: 0, index: 0, hashes: ContractSample.bytes(256 * 32, 1),
+                root: ContractSample.bytes(32, 2))
+            try await store.transaction { transaction in
+                try transaction.append(
+                    LogBatch(
+                        first: 0, leaves: leaves,
+                        disclosures: [3, 300].map { ($0, StoredDisclosures(contact: nil, sealed: [1])) },
+                        tiles: [tile],
+                        head: LogHead(
+                            size: 600, frontier: ContractSample.bytes(128, 4), lastTime: ContractSample.time))
+                )
+                for size: UInt64 in [100, 200, 300, 600] {
+                    try transaction.putCheckpoint(
+                        StoredCheckpoint(
+                            size: size, root: ContractSample.bytes(32, 9), note: "n",
+                            signed: ContractSample.time))
+                }
+            }
+            try expectEqual(try await store.read { try $0.firstLeaf() }, 0, "nothing is removed")
+            for index: UInt64 in [0, 100, 768] {
+                try await expectError(.conflict, "removing before \(index)") {
+                    try await store.transaction { try $0.removeLeaves(before: index) }
+                }
+            }
+            try await store.transaction { try $0.removeLeaves(before: 256) }
+            try await store.read { reader in
+                try expectEqual(try reader.firstLeaf(), 256, "first leaf")
+                try expect(try reader.logLeaves(0..<256).isEmpty, "removed")
+                try expectEqual(try reader.logLeaves(256..<600), Array(leaves[256...]), "kept")
+                try expectEqual(Array(try reader.disclosures(0..<600).keys), [300], "disclosures")
+                try expectEqual(try reader.tiles(level: 0, 0..<1), [tile], "tiles")
+                try expectEqual(try reader.checkpoints(0...600).map(\.size), [200, 300, 600], "checkpoints")
+            }
+            try await expectError(.conflict, "removing twice") {
+                try await store.transaction { try $0.removeLeaves(before: 256) }
             }
         },
     ]

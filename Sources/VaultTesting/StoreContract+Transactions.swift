@@ -51,7 +51,9 @@ extension StoreContract {
                     )
                     try transaction.insertContacts([ContractSample.contact(1)])
                     try transaction.putConsents([ContractSample.consent(1, "relay.message")])
-                    try transaction.putSequences([ContractSample.contactID(1): 1])
+                    try transaction.putSequences([
+                        ContractSample.contactID(1): EntrySequence(count: 1, latest: 0)
+                    ])
                     try transaction.putClient(
                         StoredClient(id: ContractSample.reference("a"), revision: 1, registration: [1]))
                     _ = try transaction.insertProofs([

@@ -108,13 +108,14 @@ enum ContractSample {
 
     static func contact(
         _ number: UInt8, generation: UInt64 = 1, sealed: [UInt8] = [1, 2, 3], phone: UInt8? = nil,
-        stopped: Timestamp? = nil, state: RecordState = .active, updated: Timestamp = time
+        stopped: Timestamp? = nil, state: RecordState = .active, updated: Timestamp = time,
+        retainUntil: String? = nil
     ) -> StoredContact {
         StoredContact(
             id: contactID(number), borrower: reference("br_\(number)"), portfolio: reference("pf_1"),
             attributes: Array("{\"v\":1}".utf8), generation: generation, sealed: sealed,
             disclosureKey: bytes(68, number), phoneIndexVersion: 1, phoneIndex: bytes(32, phone ?? number),
-            state: state, stopped: stopped, created: time, updated: updated)
+            state: state, stopped: stopped, created: time, updated: updated, retainUntil: retainUntil ?? "")
     }
 
     static func consent(

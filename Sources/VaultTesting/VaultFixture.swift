@@ -23,6 +23,7 @@ public final class VaultFixture: Sendable {
     public let vault: Vault
     /// The clock of vault and store.
     public let clock: @Sendable () -> Timestamp
+    private let memory: CheckpointMemory?
     private let random: any RandomSource
     private let wrapping: @Sendable (any VaultStore) -> any VaultStore
 
@@ -36,7 +37,7 @@ public final class VaultFixture: Sendable {
 
     private init(
         folder: TemporaryFolder, keyring: Keyring, storage: KeyringStorage?, store: any VaultStore,
-        vault: Vault,
+        vault: Vault, memory: CheckpointMemory?,
         clock: @escaping @Sendable () -> Timestamp, random: any RandomSource,
         wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore
     ) {
@@ -45,6 +46,7 @@ public final class VaultFixture: Sendable {
         self.storage = storage
         self.store = store
         self.vault = vault
+        self.memory = memory
         self.clock = clock
         self.random = random
         self.wrapping = wrapping
@@ -58,6 +60,7 @@ public final class VaultFixture: Sendable {
     ///   - clock: the clock of vault and store, such as a ``FixedClock``'s `reading`.
     ///   - random: where keys, nonces and identifiers come from.
     ///   - storesKeyring: whether the keyring is kept in the folder, under a root key beside it, so that keys can change.
+    ///   - remembersSigning: whether the signer of the log remembers in the folder what it signed.
     ///   - trustedIssuers: other authorization servers whose tokens are accepted.
     ///   - wrapping: what to put around the store, such as a ``FaultInjectingStore``.
     public static func make(
@@ -65,7 +68,7 @@ public final class VaultFixture: Sendable {
         calendars: [String: String] = StarterPolicy.calendars,
         clock: @escaping @Sendable () -> Timestamp = Vault.systemClock,
         random: any RandomSource = SystemRandom(), storesKeyring: Bool = false,
-        trustedIssuers: [TrustedIssuer] = [],
+        remembersSigning: Bool = false, trustedIssuers: [TrustedIssuer] = [],
         wrapping: @escaping @Sendable (any VaultStore) -> any VaultStore = { $0 }
     ) async throws -> VaultFixture {
         guard let tenant = TenantID(bytes: try random.bytes(16)) else {
@@ -85,12 +88,13 @@ public final class VaultFixture: Sendable {
         try await Vault.create(
             in: store, keyring: keyring, issuer: issuer, policy: policy, calendars: calendars,
             instance: try instance(), random: random)
+        let memory = remembersSigning ? CheckpointMemory(path: folder.file("signer.checkpoint")) : nil
         return VaultFixture(
             folder: folder, keyring: keyring, storage: storage, store: store,
             vault: try await Vault.open(
-                store: store, keyring: keyring, storage: storage, instance: try instance(),
+                store: store, keyring: keyring, storage: storage, memory: memory, instance: try instance(),
                 trustedIssuers: trustedIssuers, random: random, clock: clock),
-            clock: clock, random: random, wrapping: wrapping)
+            memory: memory, clock: clock, random: random, wrapping: wrapping)
     }
 
     /// The demonstration policy (no hours, no caps) with another number of uses for each token.
@@ -110,10 +114,9 @@ public final class VaultFixture: Sendable {
         return VaultFixture(
             folder: folder, keyring: keyring, storage: storage, store: store,
             vault: try await Vault.open(
-                store: store, keyring: keyring, storage: storage, instance: try Self.instance(),
-                random: random,
-                clock: clock),
-            clock: clock, random: random, wrapping: wrapping)
+                store: store, keyring: keyring, storage: storage, memory: memory,
+                instance: try Self.instance(), random: random, clock: clock),
+            memory: memory, clock: clock, random: random, wrapping: wrapping)
     }
 
     /// A fresh request id.
@@ -179,6 +182,11 @@ public final class VaultFixture: Sendable {
     /// Recomputes the whole log with nothing but its public key.
     @discardableResult
     public func verifyLog() async throws -> VerifiedLog {
-        try await LogVerification.run(store, verifier: try NoteVerifier(verifierKey: vault.logVerifierKey))
+        try await LogVerification.run(store, by: try logVerifiers())
+    }
+
+    /// Keys of the log.
+    public func logVerifiers() throws -> [NoteVerifier] {
+        try vault.logVerifierKeys.map { try NoteVerifier(verifierKey: $0) }
     }
 }

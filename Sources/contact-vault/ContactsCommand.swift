@@ -13,6 +13,7 @@ struct ContactsCommand: AsyncParsableCommand {
         subcommands: [
             ContactsAdd.self, ContactsImport.self, ContactsShow.self, ContactsStop.self, ContactsConsent.self,
             ContactsAuthorise.self, ContactsReference.self, ContactsSuppress.self, ContactsErase.self,
+            ContactsHold.self, ContactsExpire.self,
         ])
 }
 
@@ -143,24 +144,5 @@ struct ContactsStop: AsyncParsableCommand {
         let id = try ContactsShow.contact(contact)
         try await options.folder.withSession(passphrase) { try await $0.stop(id) }
         Terminal.message("stopped \(id)")
-    }
-}
-
-struct ContactsErase: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "erase",
-        abstract: "Erase a contact's record; entries and a place on the stop list stay.",
-        discussion: "Example: contact-vault contacts erase ct_…")
-
-    @OptionGroup var options: DataOptions
-    @OptionGroup var passphrase: PassphraseOptions
-
-    @Argument(help: "The contact, ct_….")
-    var contact: String
-
-    func run() async throws {
-        let id = try ContactsShow.contact(contact)
-        try await options.folder.withSession(passphrase) { try await $0.erase(id) }
-        Terminal.message("erased \(id)")
     }
 }

@@ -23,6 +23,7 @@ enum ErrorText {
         case let error as KeyringError: error.description
         case let error as ServiceError: error.description
         case let fault as LogFault: fault.description
+        case let fault as WitnessFolder.Fault: fault.description
         case let fault as TileFault: fault.description
         case let error as LogError: error.description
         case let fault as JWKFault: fault.description
@@ -63,6 +64,15 @@ enum ErrorText {
             "the encryption key also signs: make another for sealed numbers"
         case .inconsistent("issuer_is_not_an_origin"):
             "the issuer must be an origin such as https://vault.example, without path or trailing slash"
+        case .inconsistent("store_older_than_its_signer"):
+            "the store ends before what its signer has signed: it is an old copy. Put the newer one back; nothing was written"
+        case .inconsistent("store_not_its_signer's"):
+            "the store holds another history than its signer has signed: keep it as evidence. Nothing was written"
+        case .inconsistent("log_contradicted_by_a_witness"):
+            "a witness has seen more of this log than is here, or something else: the store is an old copy or was rewritten. "
+                + "Put the newer one back; nothing was written"
+        case .inconsistent("signer_memory_unreadable"):
+            "what the log's signer remembers cannot be read (signer.checkpoint, or log.signer_memory of the configuration)"
         case .inconsistent(let what): "keys, policy and store do not belong together: \(what)"
         case .conflict(let what): ConflictText.describe(what)
         case .tooEarly(let moment):

@@ -20,13 +20,17 @@ final class ExportFolder {
         /// Lengths of the files at that point; what is beyond was written by a page that did not end.
         var lengths: [String: UInt64]
         var byteOrderMark: Bool
+        /// Whether events for a SIEM are written as well.
+        var ocsf: Bool
     }
 
     let path: String
     private(set) var state: State
     private var files: [String: FileHandle] = [:]
 
-    private static let growing = ["entries.jsonl", "disclosures.jsonl", "access.csv"]
+    private static let always = ["entries.jsonl", "disclosures.jsonl", "access.csv"]
+    private static let events = "ocsf.jsonl"
+    private var growing: [String] { Self.always + (state.ocsf ? [Self.events] : []) }
     private var statePath: String { path + "/export-state.json" }
 
     /// Goes on with an export in a folder; `nil` if there is none.
@@ -56,12 +60,14 @@ final class ExportFolder {
     }
 
     /// Begins an export.
-    init(_ path: String, _ request: ExportRequestBody, _ plan: ExportPlanBody, byteOrderMark: Bool) throws {
+    init(
+        _ path: String, _ request: ExportRequestBody, _ plan: ExportPlanBody, byteOrderMark: Bool, ocsf: Bool
+    ) throws {
         self.path = path
         state = State(
             request: request, plan: plan, next: plan.first, disclosures: 0,
-            lengths: Dictionary(uniqueKeysWithValues: Self.growing.map { ($0, 0) }),
-            byteOrderMark: byteOrderMark)
+            lengths: Dictionary(uniqueKeysWithValues: (Self.always + [Self.events]).map { ($0, 0) }),
+            byteOrderMark: byteOrderMark, ocsf: ocsf)
         try FileManager.default.createDirectory(
             atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         // The state first: whatever is there after it, a second run goes on.
@@ -84,7 +90,7 @@ final class ExportFolder {
         if let consistency = plan.consistency {
             try VaultFolder.write(consistency, to: path + "/consistency.txt")
         }
-        for name in Self.growing {
+        for name in growing {
             let file = path + "/" + name
             if !FileManager.default.fileExists(atPath: file) {
                 _ = FileManager.default.createFile(
@@ -109,7 +115,7 @@ final class ExportFolder {
 
     /// Adds a page, in order.
     func add(_ page: [ExportedEntryBody]) throws {
-        var (entries, disclosures, table): ([UInt8], [UInt8], [UInt8]) = ([], [], [])
+        var (entries, disclosures, table, events): ([UInt8], [UInt8], [UInt8], [UInt8]) = ([], [], [], [])
         for entry in page {
             guard entry.index == state.next else {
                 throw CommandFailure("the service left out entry \(state.next) of the export")
@@ -129,11 +135,15 @@ final class ExportFolder {
                 state.disclosures += 1
             }
             table += Array(AccessTable.row(entry.index, read, parts).utf8)
+            if state.ocsf {
+                events += OCSFEvent.line(entry.index, read, parts, origin: state.plan.origin) + [0x0A]
+            }
             state.next += 1
         }
         try append(entries, to: "entries.jsonl")
         try append(disclosures, to: "disclosures.jsonl")
         try append(table, to: "access.csv")
+        try append(events, to: Self.events)
         try save()
     }
 
@@ -212,12 +222,15 @@ enum AccessTable {
         return cells.map { cell($0 ?? "") }.joined(separator: ",") + "\r\n"
     }
 
+    /// What begins a formula, and what makes a cell need quotes.
+    private static let formulas = Array("=+-@\t\r".utf8)
+    private static let separators = Array(",\"\r\n".utf8)
+
     /// A cell that no program takes for a formula. References may begin with a hyphen.
     static func cell(_ text: String) -> String {
-        guard let first = text.first else { return "" }
-        let isFormula = "=+-@\t\r".contains(first)
-        let safe = isFormula ? "'" + text : text
-        guard safe.contains(where: { ",\"\r\n".contains($0) }) else { return safe }
+        guard let first = text.utf8.first else { return "" }
+        let safe = formulas.contains(first) ? "'" + text : text
+        guard safe.utf8.contains(where: { separators.contains($0) }) else { return safe }
         return "\"" + safe.replacing("\"", with: "\"\"") + "\""
     }
 }

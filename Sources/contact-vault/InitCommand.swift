@@ -150,8 +150,10 @@ struct InitCommand: AsyncParsableCommand {
         try await Vault.create(
             in: store, keyring: keyring, issuer: issuer, policy: policy.proposal.text, file: policy.name,
             calendars: policy.proposal.calendars, instance: instance)
-        let vault = try await Vault.open(store: store, keyring: keyring, instance: instance)
-        try VaultFolder.write(vault.logVerifierKey + "\n", to: folder.logKey)
+        let vault = try await Vault.open(
+            store: store, keyring: keyring, memory: CheckpointMemory(path: folder.signerMemory),
+            instance: instance)
+        try folder.writeLogKeys(vault.logVerifierKeys)
         try await vault.close()
     }
 }

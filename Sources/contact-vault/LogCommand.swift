@@ -16,7 +16,8 @@ struct LogCommand: AsyncParsableCommand {
         discussion: "Example: contact-vault log verify",
         subcommands: [
             LogVerify.self, LogEntries.self, LogProve.self, LogCheckpoint.self, LogExport.self,
-            LogAuditCommand.self, LogCount.self, LogAsk.self,
+            LogAuditCommand.self, LogCount.self, LogAsk.self, LogWitness.self,
+            LogSubject.self, LogReportCommand.self, LogShards.self, LogExpire.self,
         ])
 }
 
@@ -34,7 +35,7 @@ struct LogVerify: AsyncParsableCommand {
 
     @OptionGroup var options: DataOptions
 
-    @Option(help: "File with the log's public key; default log.vkey in the vault's folder.")
+    @Option(help: "File with the log's public keys, one a line; default log.vkey in the vault's folder.")
     var key: String?
 
     @Option(help: "File with a signed checkpoint that was kept elsewhere; the log must go on from it.")
@@ -46,14 +47,10 @@ struct LogVerify: AsyncParsableCommand {
     func run() async throws {
         let folder = options.folder
         try folder.requireVault()
-        let text = try VaultFolder.read(key ?? folder.logKey).trimmingCharacters(in: .whitespacesAndNewlines)
-        let verifier: NoteVerifier
-        do { verifier = try NoteVerifier(verifierKey: text) } catch {
-            throw CommandFailure("the log's public key does not parse: \(error)")
-        }
+        let verifiers = try LogWitness.logKeys(key ?? folder.logKey)
         let store = try SQLiteStore.openForReading(path: folder.store)
         let pinned = try checkpoint.map { Array(try VaultFolder.read($0).utf8) }
-        let verified = try await LogVerification.run(store, verifier: verifier, pinned: pinned) { read in
+        let verified = try await LogVerification.run(store, by: verifiers, pinned: pinned) { read in
             if read % 262_144 == 0 { Terminal.message("read \(read) entries") }
         }
         try await store.close()
@@ -63,12 +60,19 @@ struct LogVerify: AsyncParsableCommand {
                 ("entries", .integer(Int64(verified.size))), ("root", .string(root)),
                 ("checkpoints", .integer(Int64(verified.checkpoints))),
                 ("signed", .integer(Int64(verified.signedSize))),
+                ("removed", .integer(Int64(verified.removed))),
             ])
             Terminal.result(JSONValue.object(object).canonicalText)
         } else {
             Terminal.result(
                 "verified: \(verified.size) entries, root \(root), \(verified.checkpoints) checkpoints signed by "
-                    + "\(verifier.name), \(verified.size - verified.signedSize) entries not yet signed")
+                    + "\(verifiers.first?.name ?? ""), \(verified.size - verified.signedSize) entries not yet signed"
+            )
+            if verified.removed > 0 {
+                Terminal.result(
+                    "of the first \(verified.removed) entries only the hashes are there: retention removed what they said"
+                )
+            }
         }
     }
 }

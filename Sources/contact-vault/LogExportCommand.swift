@@ -46,7 +46,10 @@ struct LogExport: AsyncParsableCommand {
     )
     var byteOrderMark = false
 
-    private static let page: UInt64 = 500
+    @Flag(help: "Write ocsf.jsonl as well: events for a SIEM (OCSF 1.6.0, Datastore Activity).")
+    var ocsf = false
+
+    private static let page: UInt64 = 1000
 
     func run() async throws {
         let request = ExportRequestBody(
@@ -61,25 +64,31 @@ struct LogExport: AsyncParsableCommand {
         try await options.folder.withSession(passphrase) { session in
             let export: ExportFolder
             if let resumed = try ExportFolder.resumed(folder, request) {
-                let key = try VaultFolder.read(options.folder.logKey).trimmingCharacters(
-                    in: .whitespacesAndNewlines)
-                guard resumed.state.plan.policy.contains(key) else {
+                let keys = try options.folder.logKeys()
+                guard keys.contains(where: { resumed.state.plan.policy.contains($0) }) else {
                     throw CommandFailure("\(folder) holds the beginning of an export of another log")
                 }
                 Terminal.message("going on at entry \(resumed.state.next)")
                 export = resumed
             } else {
                 export = try ExportFolder(
-                    folder, request, try await session.beginExport(request), byteOrderMark: byteOrderMark)
+                    folder, request, try await session.beginExport(request), byteOrderMark: byteOrderMark,
+                    ocsf: ocsf)
             }
             let plan = export.state.plan
             var progress = Progress("entries", total: plan.end - plan.first)
+            // The next page is read while this one is written.
+            func fetch(from first: UInt64) -> Task<[ExportedEntryBody], any Error> {
+                Task { try await session.exportPage(first..<min(first + Self.page, plan.end), of: request) }
+            }
+            var fetching = fetch(from: export.state.next)
             while !export.isWhole {
-                let next = export.state.next
-                let page = try await session.exportPage(next..<min(next + Self.page, plan.end), of: request)
+                let page = try await fetching.value
                 guard !page.isEmpty else {
-                    throw CommandFailure("the service gave no entries from \(next) on")
+                    throw CommandFailure("the service gave no entries from \(export.state.next) on")
                 }
+                let next = export.state.next + UInt64(page.count)
+                if next < plan.end { fetching = fetch(from: next) }
                 try export.add(page)
                 progress.show(export.state.next - plan.first)
             }
@@ -153,6 +162,7 @@ struct LogAuditCommand: AsyncParsableCommand {
                         ("contact", manifest.contact.map { .string($0.description) } ?? .null),
                         ("contacts_with_sequence", .integer(Int64(audit.lastSequences.count))),
                         ("contacts_without_sequence", .integer(Int64(audit.contactsWithoutSequence))),
+                        ("past_retention", .bool(audit.isPastRetention)),
                     ])
                 ).canonicalText)
         } else {
@@ -167,7 +177,13 @@ struct LogAuditCommand: AsyncParsableCommand {
                     + "\(manifest.contact.map { "contact \($0)" } ?? "all contacts")")
             Terminal.result(
                 "numbered without a hole: \(audit.lastSequences.count) contacts; without numbers: "
-                    + "\(audit.contactsWithoutSequence); access.csv is a view and was not compared")
+                    + "\(audit.contactsWithoutSequence); access.csv and ocsf.jsonl are views and were not compared"
+            )
+            if audit.isPastRetention {
+                Terminal.result(
+                    "entries before \(manifest.first) are gone by retention, as an entry here says: their hashes stand in the tree"
+                )
+            }
         }
     }
 

@@ -13,8 +13,8 @@ import VaultClient
 import VaultService
 
 /// What the operator may have done to a vault.
-struct OperatorSession {
-    private enum Place {
+struct OperatorSession: Sendable {
+    private enum Place: Sendable {
         /// The vault is open in this process.
         case here(Vault, LocalOperator)
         /// A service holds it.
@@ -123,6 +123,23 @@ struct OperatorSession {
         _ = try await send("DELETE", "/operator/contacts/\(id)/consents/\(purpose)")
     }
 
+    func hold(_ reference: Reference, _ id: ContactID) async throws {
+        let body = JSONValue.object(JSONObject([("reference", .string(reference.text))])).canonicalBytes
+        _ = try await send("PUT", "/operator/contacts/\(id)/hold", body: body)
+    }
+
+    func liftHold(of id: ContactID) async throws {
+        _ = try await send("DELETE", "/operator/contacts/\(id)/hold")
+    }
+
+    func eraseExpired() async throws -> (erased: Int64, held: Int64) {
+        let reply = try JSONValue.parse(try await send("POST", "/operator/contacts/expire")).objectValue
+        guard let erased = reply?["erased"]?.integerValue, let held = reply?["held"]?.integerValue else {
+            throw Self.otherVersion
+        }
+        return (erased, held)
+    }
+
     func authorise(_ body: JSONValue, _ id: ContactID) async throws {
         _ = try await send("PUT", "/operator/contacts/\(id)/authorisation", body: body.canonicalBytes)
     }
@@ -225,6 +242,34 @@ struct OperatorSession {
             LogAnswerBody.self,
             try await send(
                 "POST", "/operator/log/questions/\(question)", body: JSONValue.object(object).canonicalBytes))
+    }
+
+    func subjectReport(_ contact: ContactID, language: String?) async throws -> String {
+        let page = language.map { "?page=\($0)" } ?? ""
+        return String(
+            decoding: try await send("GET", "/operator/log/subjects/\(contact)\(page)"), as: UTF8.self)
+    }
+
+    func report(from: String?, to: String?, asPage: Bool) async throws -> String {
+        var object = JSONObject()
+        object["from"] = from.map { .string($0) }
+        object["to"] = to.map { .string($0) }
+        let reply = try await send(
+            "POST", "/operator/log/report" + (asPage ? "?page=true" : ""),
+            body: JSONValue.object(object).canonicalBytes)
+        return String(decoding: reply, as: UTF8.self)
+    }
+
+    func shards() async throws -> [LogShardBody] {
+        try decode([LogShardBody].self, try await send("GET", "/operator/log/shards"))
+    }
+
+    func expireLog(months: Int) async throws -> UInt64 {
+        let body = JSONValue.object(JSONObject([("months", .integer(Int64(months)))])).canonicalBytes
+        let reply = try JSONValue.parse(try await send("POST", "/operator/log/expire", body: body))
+            .objectValue
+        guard let removed = reply?["removed"]?.integerValue else { throw Self.otherVersion }
+        return UInt64(removed)
     }
 
     func beginExport(_ request: ExportRequestBody) async throws -> ExportPlanBody {

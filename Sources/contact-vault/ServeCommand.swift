@@ -1,5 +1,6 @@
 // The service.
 
+import AccessLog
 import AccessToken
 import ArgumentParser
 import ContactModel
@@ -54,7 +55,8 @@ struct ServeCommand: AsyncParsableCommand {
 
         let vault = try await folder.open(
             passphrase, instance: configuration.instance,
-            trustedIssuers: try configuration.trustedIssuers.map { try Self.trustedIssuer($0) })
+            trustedIssuers: try configuration.trustedIssuers.map { try Self.trustedIssuer($0) },
+            witnessing: try configuration.witnessPolicy.map { try Self.witnessing($0) })
         folder.warnOfPolicyFile(inForce: vault.policyVersion)
         var logger = Logger(label: "contact-vault", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = level
@@ -65,9 +67,39 @@ struct ServeCommand: AsyncParsableCommand {
         }
         let server = VaultServer(
             vault: vault, configuration: configuration, operatorSocket: folder.operatorSocket,
-            deliverAlert: deliverAlert, logger: logger)
+            deliverAlert: deliverAlert,
+            logKeysChanged: { keys in
+                do { try folder.writeLogKeys(keys) } catch {
+                    Terminal.message("warning: log.vkey was not written: \(ErrorText.describe(error))")
+                }
+            }, logger: logger)
         try await server.run { addresses in
             Terminal.result("listening data=\(addresses.data) control=\(addresses.control)")
+        }
+    }
+
+    private static func witnessing(_ path: String) throws -> Witnessing {
+        let policy: LogTrustPolicy
+        do { policy = try LogTrustPolicy(parsing: try VaultFolder.read(path)) } catch let error as LogError {
+            throw CommandFailure("\(path): \(error)")
+        }
+        for witness in policy.witnesses {
+            guard let url = witness.url else { continue }
+            do { try WitnessConnection.check(url) } catch {
+                throw CommandFailure(
+                    "\(path): the address of witness \(witness.name) must be https, or http on this machine")
+            }
+        }
+        return Witnessing(policy: policy) { prefix, request in
+            let reply = try await WitnessConnection.addCheckpoint(request, to: prefix)
+            switch reply.status {
+            case 200: return .cosigned(reply.body)
+            case 409:
+                let text = String(decoding: reply.body, as: UTF8.self).trimmingCharacters(in: .newlines)
+                return UInt64(text).map { .conflict(size: $0) } ?? .refused(status: 409)
+            case 422: return .inconsistent
+            default: return .refused(status: reply.status)
+            }
         }
     }
 

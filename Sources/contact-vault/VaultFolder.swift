@@ -6,6 +6,7 @@ import ArgumentParser
 import ContactModel
 import ContactVault
 import EnvelopeEncryption
+import FileStorage
 import Foundation
 import PurposePolicy
 import SQLiteStore
@@ -81,7 +82,10 @@ struct VaultFolder: Sendable {
     var rootKey: String { path + "/root.key" }
     var keyring: String { path + "/keyring" }
     var store: String { path + "/vault.sqlite" }
+    /// Public keys of the log, one a line, the active one first.
     var logKey: String { path + "/log.vkey" }
+    /// What the log's signer signed last, unless the configuration names another place.
+    var signerMemory: String { path + "/signer.checkpoint" }
     var operatorSocket: String { path + "/operator.sock" }
 
     /// Whether a vault is here.
@@ -119,18 +123,35 @@ struct VaultFolder: Sendable {
 
     /// Opens the vault in this process. Its store is locked until it is closed.
     func open(
-        _ passphrase: PassphraseOptions, instance: String, trustedIssuers: [TrustedIssuer] = []
+        _ passphrase: PassphraseOptions, instance: String, trustedIssuers: [TrustedIssuer] = [],
+        witnessing: Witnessing? = nil
     ) async throws -> Vault {
         try requireVault()
+        let memory = CheckpointMemory(path: try loadConfiguration().signerMemory ?? signerMemory)
         // The lock first: a vault that is served elsewhere is no reason to ask for a passphrase.
         let store = try SQLiteStore.open(path: store)
         let storage = try keyringStorage(passphrase)
         guard let instance = Reference(instance) else {
             throw CommandFailure("the instance name is not acceptable")
         }
-        return try await Vault.open(
-            store: store, keyring: try storage.load(), storage: storage, instance: instance,
-            trustedIssuers: trustedIssuers)
+        let vault = try await Vault.open(
+            store: store, keyring: try storage.load(), storage: storage, memory: memory,
+            witnessing: witnessing, instance: instance, trustedIssuers: trustedIssuers)
+        try writeLogKeys(vault.logVerifierKeys)
+        return vault
+    }
+
+    /// Writes the public keys of the log, if they are others than before. One that no longer signs stays: what it signed is there.
+    func writeLogKeys(_ keys: [String]) throws {
+        let known = (try? logKeys()) ?? []
+        let text = (keys + known.filter { !keys.contains($0) }).map { $0 + "\n" }.joined()
+        guard text != known.map({ $0 + "\n" }).joined() else { return }
+        try DurableFile(logKey).write(Array(text.utf8), replacing: true)
+    }
+
+    /// Public keys of the log as the folder has them.
+    func logKeys() throws -> [String] {
+        try Self.read(logKey).split(separator: "\n").map { String($0) }
     }
 
     /// The configuration; a missing file means the defaults.

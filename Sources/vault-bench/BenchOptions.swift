@@ -17,6 +17,10 @@ struct BenchOptions {
     }
     /// Numbers of connections.
     var connections = [1, 8, 64]
+    /// Lengths of the log at which proofs are measured.
+    var logEntries = [10_000, 1_000_000, 10_000_000]
+    /// Whether the log is measured by itself.
+    var measuresLog = true
     /// Whether the engine is measured in process.
     var measuresEngine = true
     /// Whether the service is measured over HTTP.
@@ -26,15 +30,17 @@ struct BenchOptions {
         Measures the engine in process and the service over HTTP, in one run on one machine.
 
         usage: vault-bench [--seconds N] [--contacts N] [--connections N,N,…] [--data DIR]
-                           [--service PATH | --engine-only | --service-only]
+                           [--log-entries N,N,…] [--service PATH | --engine-only | --service-only | --log-only]
 
           --seconds N      length of each timed part over HTTP, 1 to 60 (default 8)
           --contacts N     contacts in the vault, 64 to 100000 (default 10000)
           --connections L  numbers of connections, 1 to 256 (default 1,8,64)
+          --log-entries L  lengths of the log, rising, 1000 to 10000000 (default 10000,1000000,10000000)
           --data DIR       folder for the run, on the disk that is to be measured (default .build/vault-bench)
           --service PATH   a release build of contact-vault (default: beside this program)
-          --engine-only    leave out the part over HTTP
-          --service-only   leave out the part in process
+          --engine-only    the engine in process alone
+          --service-only   the service over HTTP alone
+          --log-only       the log alone
 
         Example: vault-bench --seconds 5 --data /var/tmp/bench
         """
@@ -45,15 +51,16 @@ struct BenchOptions {
         var rest = arguments[...]
         while let option = rest.popFirst() {
             switch option {
-            case "--engine-only": measuresService = false
-            case "--service-only": measuresEngine = false
-            case "--seconds", "--contacts", "--data", "--service", "--connections":
+            case "--engine-only": (measuresService, measuresLog) = (false, false)
+            case "--service-only": (measuresEngine, measuresLog) = (false, false)
+            case "--log-only": (measuresEngine, measuresService) = (false, false)
+            case "--seconds", "--contacts", "--data", "--service", "--connections", "--log-entries":
                 guard let value = rest.popFirst() else { throw BenchFailure.usage("\(option) needs a value") }
                 try set(option, value)
             default: throw BenchFailure.usage("unknown option \(option)")
             }
         }
-        guard measuresEngine || measuresService else {
+        guard measuresEngine || measuresService || measuresLog else {
             throw BenchFailure.usage("nothing is left to measure")
         }
     }
@@ -77,6 +84,15 @@ struct BenchOptions {
                 throw BenchFailure.usage("--connections: numbers from 1 to 256, separated by commas")
             }
             connections = numbers
+        case "--log-entries":
+            let numbers = value.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+            guard !numbers.isEmpty, numbers.allSatisfy({ (1000...10_000_000).contains($0) }),
+                numbers == numbers.sorted()
+            else {
+                throw BenchFailure.usage(
+                    "--log-entries: rising numbers from 1000 to 10000000, separated by commas")
+            }
+            logEntries = numbers
         case "--data": data = value
         default: service = value
         }

@@ -40,6 +40,41 @@ struct ServiceExecutable {
     }
 }
 
+extension ServiceExecutable {
+    /// Runs one command to its end, and says how long it took and how much memory it had at most.
+    /// - Throws: ``BenchFailure/failed(_:)`` unless it succeeds.
+    func measured(_ arguments: [String]) async throws -> (seconds: Double, peakKiB: Int) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        let begun = Stopwatch.now
+        do { try process.run() } catch { throw BenchFailure.failed("cannot run \(path)") }
+        var peak = 0
+        var end = begun
+        while process.isRunning {
+            // The kernel keeps the peak; only that of the last moment can be missed.
+            peak = max(peak, Self.peakKiB(of: process.processIdentifier))
+            end = Stopwatch.now
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        guard process.terminationStatus == 0 else {
+            throw BenchFailure.failed("contact-vault \(arguments.prefix(2).joined(separator: " ")) failed")
+        }
+        return (Double(end - begun) / 1e9, peak)
+    }
+
+    private static func peakKiB(of process: Int32) -> Int {
+        let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return line.flatMap { $0.split(whereSeparator: { " \t".contains($0) }).dropFirst().first }.flatMap {
+            Int($0)
+        } ?? 0
+    }
+}
+
 /// A serving process.
 final class ServiceProcess {
     /// Port of the data listener.

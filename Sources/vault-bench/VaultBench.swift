@@ -23,7 +23,7 @@ struct VaultBench {
 
     private static func run(_ options: BenchOptions) async throws {
         var executable: ServiceExecutable?
-        if options.measuresService {
+        if options.measuresService || options.measuresLog {
             guard let path = options.service, FileManager.default.isExecutableFile(atPath: path) else {
                 throw BenchFailure.failed(
                     "no contact-vault beside this program; build it with swift build -c release --product contact-vault, "
@@ -54,7 +54,16 @@ struct VaultBench {
             try await engine.vault.close()
             show(table)
         }
-        if let executable {
+        if options.measuresLog, let executable {
+            print("\nlog by itself, SQLite, one writer; export and audit in processes of their own")
+            let part = folder + "/log"
+            try files.createDirectory(atPath: part, withIntermediateDirectories: false)
+            for table in try await LogBench(executable: executable, options: options, folder: part).tables() {
+                show(table)
+                print("")
+            }
+        }
+        if options.measuresService, let executable {
             print(
                 "\nservice, HTTP/1.1 on loopback, ES256 proof for every request, generator on the same cores")
             let part = folder + "/service"

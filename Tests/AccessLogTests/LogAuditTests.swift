@@ -145,7 +145,7 @@ struct LogAuditTests {
         let note = try signer.sign(
             Checkpoint(origin: NoteFixture.origin, size: head.size, root: head.root), after: nil)
         var audit = LogAudit()
-        #expect(try audit.expect(note: Array(note.utf8), by: signer.verifier).size == 6)
+        #expect(try audit.expect(note: Array(note.utf8), by: signer.verifiers).size == 6)
         for (index, entry) in entries.enumerated() { try audit.add(entry: entry, index: UInt64(index)) }
         try audit.finish()
 
@@ -154,10 +154,10 @@ struct LogAuditTests {
             key: NoteFixture.key([UInt8](repeating: 0x42, count: 32)).verificationKey)
         var suspicious = LogAudit()
         #expect(throws: LogFault(index: 0, check: .checkpoint(.signerUnknown))) { () throws in
-            try suspicious.expect(note: Array(note.utf8), by: other)
+            try suspicious.expect(note: Array(note.utf8), by: [other])
         }
         #expect(throws: LogFault(index: 0, check: .checkpoint(.noteMalformed))) { () throws in
-            try suspicious.expect(note: [], by: other)
+            try suspicious.expect(note: [], by: [other])
         }
     }
 

@@ -126,10 +126,10 @@ struct RangeProofTests {
     @Test("a trust policy is one log's key, and what is not checked here is refused")
     func policies() throws {
         let key = try NoteVerifier(name: "log.example", key: SigningKey(generating: .ed25519).verificationKey)
-        let policy = LogTrustPolicy(log: key)
+        let policy = LogTrustPolicy(logs: [key])
         #expect(try LogTrustPolicy(parsing: policy.text) == policy)
         #expect(
-            try LogTrustPolicy(parsing: "# ours\n\nlog \(key.verifierKey) # 2026\nquorum none\n") == policy)
+            try LogTrustPolicy(parsing: "# ours\n\n\tlog  \(key.verifierKey)\nquorum none\n") == policy)
         for text in [
             "", "quorum none\n", "log \(key.verifierKey)\nlog \(key.verifierKey)\n", "log\n", "log x\n",
             "log \(key.verifierKey)\nquorum w1\n", "log \(key.verifierKey)\nwitness w1 \(key.verifierKey)\n",

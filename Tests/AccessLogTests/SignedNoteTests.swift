@@ -26,7 +26,7 @@ enum NoteFixture {
 
     static func verifier() throws -> NoteVerifier { try NoteVerifier(verifierKey: MerkleFixture.verifierKey) }
 
-    static func signer() throws -> CheckpointSigner { try CheckpointSigner(origin: origin, key: key()) }
+    static func signer() throws -> CheckpointSigner { try CheckpointSigner(origin: origin, keys: [key()]) }
 
     static func checkpoint(_ size: Int) throws -> Checkpoint {
         try Checkpoint(origin: origin, size: UInt64(size), root: MerkleFixture.roots[size])
@@ -64,7 +64,7 @@ struct SignedNoteTests {
 
     @Test("the published verifier key is the signer's, and parses to itself")
     func verifierKey() throws {
-        #expect(try NoteFixture.signer().verifierKey == MerkleFixture.verifierKey)
+        #expect(try NoteFixture.signer().verifiers[0].verifierKey == MerkleFixture.verifierKey)
         #expect(try NoteFixture.verifier().verifierKey == MerkleFixture.verifierKey)
         #expect(try NoteFixture.verifier().keyID == 0x28fb_a4f1)
     }
@@ -91,7 +91,7 @@ struct SignedNoteTests {
     func otherAlgorithm() throws {
         let key = try SigningKey(generating: .es256)
         #expect(throws: LogError.noteKeyMalformed) { () throws in
-            try CheckpointSigner(origin: NoteFixture.origin, key: key)
+            try CheckpointSigner(origin: NoteFixture.origin, keys: [key])
         }
         for name in ["", "with space", "with+plus", "zurück", "line\n", String(repeating: "a", count: 257)] {
             let signing = try NoteFixture.key()

@@ -280,7 +280,7 @@ struct LogVerificationTests {
     )
     func pinnedCheckpoint() async throws {
         let kept = try #require(fixture.vault.latestCheckpoint)
-        let verifier = try NoteVerifier(verifierKey: fixture.vault.logVerifierKey)
+        let verifier = try #require(fixture.logVerifiers().first)
         let frontier = try await fixture.store.read { reader in
             var frontier = Frontier()
             for leaf in try reader.logLeaves(0..<3) { _ = frontier.append(entry: leaf) }
@@ -293,7 +293,7 @@ struct LogVerificationTests {
         try await fixture.verifyLog()
         do {
             _ = try await LogVerification.run(
-                fixture.store, verifier: verifier, pinned: Array(kept.note.utf8))
+                fixture.store, by: [verifier], pinned: Array(kept.note.utf8))
             Issue.record("verified")
         } catch let fault as LogFault {
             #expect(fault.check == .size)
@@ -346,7 +346,7 @@ struct LogVerificationTests {
     func proofs() async throws {
         let vault = fixture.vault
         try await vault.publishCheckpoint()
-        let verifier = try NoteVerifier(verifierKey: vault.logVerifierKey)
+        let verifier = try #require(fixture.logVerifiers().first)
         let id = try fixture.requestID()
         for index: UInt64 in [0, 1, 2, 102, 103, 254, 255, 256, 257, 302] {
             let (proof, leaf) = try await vault.proof(of: index, as: .localOperator, requestID: id)

@@ -59,7 +59,7 @@ struct ReleaseTests {
             of: released.receipt.index, as: .localOperator, requestID: try fixture.requestID())
         let checkpoint = try proof.proof.verify(
             leafHash: released.receipt.leafHash,
-            by: try NoteVerifier(verifierKey: fixture.vault.logVerifierKey))
+            by: try #require(fixture.logVerifiers().first))
         #expect(checkpoint.size == verified.size)
     }
 

@@ -85,7 +85,7 @@ struct RewrittenHistoryTests {
     )
     func cutBack() async throws {
         let fixture = try await signedVault()
-        let verifier = try NoteVerifier(verifierKey: fixture.vault.logVerifierKey)
+        let verifier = try #require(fixture.logVerifiers().first)
         let kept = try #require(fixture.vault.latestCheckpoint)
         let older: Int = try #require(try fixture.value("SELECT min(size) FROM checkpoints"))
         let frontier = try frontier(fixture, count: older)
@@ -93,10 +93,10 @@ struct RewrittenHistoryTests {
         try fixture.tamper("DELETE FROM log_entries WHERE position >= ?", [older])
         try fixture.tamper("DELETE FROM checkpoints WHERE size > ?", [older])
         try fixture.tamper("UPDATE log_head SET size = ?, frontier = ?", [older, Data(frontier.bytes)])
-        _ = try await LogVerification.run(fixture.store, verifier: verifier)
+        _ = try await LogVerification.run(fixture.store, by: [verifier])
         do {
             _ = try await LogVerification.run(
-                fixture.store, verifier: verifier, pinned: Array(kept.note.utf8))
+                fixture.store, by: [verifier], pinned: Array(kept.note.utf8))
             Issue.record("a log without its end was verified against its end")
         } catch let fault as LogFault {
             #expect(fault.check == .size)

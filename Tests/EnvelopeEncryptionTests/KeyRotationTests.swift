@@ -214,7 +214,7 @@ struct KeyRotationTests {
         }
         #expect(marked.tokenVerificationKeys.count == 1)
         #expect(first.tokenSigningKey.algorithm == .es256)
-        #expect(first.logSigningKey.algorithm == .ed25519)
+        #expect(first.logSigningKeys[0].algorithm == .ed25519)
         #expect(first.logVerificationKeys.count == 1)
     }
 

@@ -82,8 +82,8 @@ struct KeyringFileTests {
             opened.tokenSigningKey.verificationKey.rawRepresentation
                 == keyring.tokenSigningKey.verificationKey.rawRepresentation)
         #expect(
-            opened.logSigningKey.verificationKey.rawRepresentation
-                == keyring.logSigningKey.verificationKey.rawRepresentation)
+            opened.logSigningKeys[0].verificationKey.rawRepresentation
+                == keyring.logSigningKeys[0].verificationKey.rawRepresentation)
         #expect(opened.dpopNonceKey.bytes.revealBytes() == keyring.dpopNonceKey.bytes.revealBytes())
     }
 

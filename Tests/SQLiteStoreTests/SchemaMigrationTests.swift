@@ -36,7 +36,7 @@ struct SchemaMigrationTests {
                     INSERT INTO clients VALUES ('dialer-1', 5, x'7B7D');
                     UPDATE log_head SET size = 2, frontier = zeroblob(32), last_time = 2000;
                     INSERT INTO log_entries VALUES (0, x'00'), (1, x'01');
-                    INSERT INTO log_disclosures VALUES (1, NULL, x'05');
+                    INSERT INTO log_disclosures VALUES (0, zeroblob(16), x'04'), (1, NULL, x'05'), (7, zeroblob(16), x'08');
                     INSERT INTO log_tiles VALUES (0, 0, x'06', x'07');
                     INSERT INTO checkpoints VALUES (2, zeroblob(32), 'note', 2000);
                     INSERT INTO proofs VALUES (9000, zeroblob(32));
@@ -91,7 +91,12 @@ struct SchemaMigrationTests {
             stopped: nil, created: time(1000), updated: time(2000))
         let registration = StoredClient(id: client, revision: 5, registration: Array("{}".utf8))
         let head = LogHead(size: 2, frontier: digest, lastTime: time(2000))
-        let disclosures = StoredDisclosures(contact: nil, sealed: [5])
+        // Each entry about a contact learns of the one before it.
+        let disclosures: [UInt64: StoredDisclosures] = [
+            0: StoredDisclosures(contact: contact, sealed: [4]),
+            1: StoredDisclosures(contact: nil, sealed: [5]),
+            7: StoredDisclosures(contact: contact, sealed: [8], previous: 0),
+        ]
         let tile = StoredTile(level: 0, index: 0, hashes: [6], root: [7])
         let use = TokenUseKey(token: digest, contact: contact, expires: time(9000))
         let delivery = DeliveryKey(token: digest, request: "rq_1", contact: contact, expires: time(9000))
@@ -108,11 +113,13 @@ struct SchemaMigrationTests {
                 #expect(try reader.contacts([contact]) == [contact: record])
                 #expect(try reader.contacts(withNumbers: [digest]) == [contact])
                 #expect(try reader.consents(of: [contact]) == [contact: consents])
-                #expect(try reader.sequences([contact]) == [contact: 4])
+                #expect(try reader.sequences([contact]) == [contact: EntrySequence(count: 4, latest: 7)])
                 #expect(try reader.clients() == [registration])
                 #expect(try reader.logHead() == head)
                 #expect(try reader.logLeaves(0..<9) == [[0], [1]])
-                #expect(try reader.disclosures(0..<9) == [1: disclosures])
+                #expect(try reader.disclosures(0..<9) == disclosures)
+                #expect(try reader.firstLeaf() == 0)
+                #expect(try reader.latestWitnessedCheckpoint() == nil)
                 #expect(try reader.tiles(level: 0, 0..<9) == [tile])
                 #expect(try reader.latestCheckpoint()?.note == "note")
                 #expect(try reader.tokenUses([use]) == [use: 6])
@@ -122,7 +129,10 @@ struct SchemaMigrationTests {
             #expect(try await store.transaction { try $0.insertProofs([proof]) } == [false])
             try await store.close()
         }
-        #expect(try appliedSteps() == ["1 vault", "2 purposes", "3 revocations", "4 agencies and keys"])
+        #expect(
+            try appliedSteps() == [
+                "1 vault", "2 purposes", "3 revocations", "4 agencies and keys", "5 witnesses and retention",
+            ])
 
         let renewed = StoredConsent(
             contact: contact, purpose: relay, notice: notice, evidence: digest, recipients: [client],

@@ -32,13 +32,13 @@ struct ExportTests {
         }
 
         func python(_ export: String) throws -> (code: Int32, output: String) {
-            try run(
+            try IndependentAuditors.run(
                 IndependentAuditors.python,
                 ["-I", IndependentAuditors.folder + "/audit_export.py", export, try key])
         }
 
         func sumdb(_ arguments: String...) throws -> (code: Int32, output: String) {
-            try run(try IndependentAuditors.sumdb.get(), arguments + [try key])
+            try IndependentAuditors.sumdb(arguments + [try key])
         }
 
         private var key: String {
@@ -47,21 +47,6 @@ struct ExportTests {
                     try String(contentsOfFile: policy, encoding: .utf8).split(separator: "\n")[0].dropFirst(4)
                 )
             }
-        }
-
-        private func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, output: String) {
-            try #require(
-                FileManager.default.isExecutableFile(atPath: program), "run `make bootstrap`: no \(program)")
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: program)
-            process.arguments = arguments
-            let output = Pipe()
-            process.standardOutput = output
-            process.standardError = output
-            try process.run()
-            let text = output.fileHandleForReading.readDataToEndOfFile()
-            process.waitUntilExit()
-            return (process.terminationStatus, String(decoding: text, as: UTF8.self))
         }
 
         func expectGood(_ export: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
@@ -252,7 +237,7 @@ struct ExportTests {
                         ]))
                 ),
                 ("next", .integer(3)), ("disclosures", .integer(Int64(shown.count))),
-                ("byteOrderMark", .bool(false)),
+                ("byteOrderMark", .bool(false)), ("ocsf", .bool(false)),
                 (
                     "lengths",
                     .object(

@@ -24,8 +24,29 @@ enum IndependentAuditors {
         let description: String
     }
 
+    /// Runs the Go program.
+    static func sumdb(_ arguments: [String]) throws -> (code: Int32, output: String) {
+        try run(try sumdbProgram.get(), arguments)
+    }
+
+    /// Runs a program that is not of this project.
+    static func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, output: String) {
+        try #require(
+            FileManager.default.isExecutableFile(atPath: program), "run `make bootstrap`: no \(program)")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: text, as: UTF8.self))
+    }
+
     /// The built Go program.
-    static let sumdb: Result<String, any Error> = Result {
+    private static let sumdbProgram: Result<String, any Error> = Result {
         let program = build + "/sumdb-auditor"
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/go")

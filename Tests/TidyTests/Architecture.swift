@@ -10,12 +10,14 @@ enum Architecture {
         "ContactModel": ["StrictEncoding"],
         "VaultCrypto": ["COpenSSL"],
         "ConfigurationFile": ["Yams/Yams"],
-        "EnvelopeEncryption": ["ContactModel", "StrictEncoding", "VaultCrypto"],
+        "FileStorage": ["StrictEncoding", "VaultCrypto"],
+        "EnvelopeEncryption": ["ContactModel", "FileStorage", "StrictEncoding", "VaultCrypto"],
         "AccessToken": ["ContactModel", "StrictEncoding", "VaultCrypto"],
         "PurposePolicy": ["ConfigurationFile", "ContactModel", "StrictEncoding", "VaultCrypto"],
         "AccessLog": ["ContactModel", "StrictEncoding", "VaultCrypto"],
         "ContactVault": [
-            "AccessLog", "AccessToken", "CPhoneNumber", "ContactModel", "EnvelopeEncryption", "PurposePolicy",
+            "AccessLog", "AccessToken", "CPhoneNumber", "ContactModel", "EnvelopeEncryption", "FileStorage",
+            "PurposePolicy",
             "StrictEncoding", "VaultCrypto",
         ],
         "SQLiteStore": [
@@ -25,7 +27,7 @@ enum Architecture {
         "VaultAPI": ["ContactModel"],
         "VaultService": [
             "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-            "EnvelopeEncryption",
+            "EnvelopeEncryption", "FileStorage",
             "PurposePolicy", "StrictEncoding", "VaultAPI", "VaultCrypto", "hummingbird/Hummingbird",
             "hummingbird/HummingbirdCore", "hummingbird/HummingbirdTLS",
             "swift-http-types/HTTPTypes", "swift-log/Logging", "swift-nio/NIOCore", "swift-nio-ssl/NIOSSL",
@@ -38,7 +40,7 @@ enum Architecture {
         ],
         "contact-vault": [
             "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-            "EnvelopeEncryption",
+            "EnvelopeEncryption", "FileStorage",
             "PurposePolicy", "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto",
             "VaultService", "swift-argument-parser/ArgumentParser",
         ],

@@ -44,6 +44,8 @@ public struct ContactView: Sendable {
     public let created: Timestamp
     /// When this generation was written.
     public let updated: Timestamp
+    /// Why it must be kept for now; `nil` if it need not.
+    public let legalHold: StoredLegalHold?
     /// The entry.
     public let receipt: EntryReceipt
 }
@@ -230,10 +232,13 @@ extension Vault {
     public func contact(_ id: ContactID, as caller: Caller, requestID: Reference) async throws -> ContactView
     {
         let tenant = identity.tenant
-        let (stored, consents, receipt, template) = try await manage(
+        let (stored, consents, hold, receipt, template) = try await manage(
             .contactRead, as: caller, requestID: requestID, contacts: [id],
             covers: { access throws(TokenError) in try access.management(.read, of: id) },
-            { transaction -> ManagedOutcome<(StoredContact, [StoredConsent], EntryReceipt, EntryDraft)> in
+            {
+                transaction -> ManagedOutcome<
+                    (StoredContact, [StoredConsent], StoredLegalHold?, EntryReceipt, EntryDraft)
+                > in
                 let (stored, refusal) = try transaction.touchable(id)
                 guard let stored else { return .refused(refusal) }
                 guard ContactAttributes(canonicalBytes: stored.attributes) != nil else {
@@ -244,7 +249,8 @@ extension Vault {
                     draft.fields = [.name, .phone]
                 }
                 let consents = try transaction.store.consents(of: [id])[id] ?? []
-                return .done((stored, consents, receipt, transaction.template))
+                let hold = try transaction.store.legalHolds(of: [id])[id]
+                return .done((stored, consents, hold, receipt, transaction.template))
             })
         guard let attributes = ContactAttributes(canonicalBytes: stored.attributes) else {
             throw VaultError.storeCorrupt("contacts")
@@ -267,11 +273,11 @@ extension Vault {
             id: id, attributes: attributes, generation: stored.generation, state: stored.state,
             stopped: stored.stopped, consents: consents, phoneMask: phone, nameMask: name,
             created: stored.created,
-            updated: stored.updated, receipt: receipt)
+            updated: stored.updated, legalHold: hold, receipt: receipt)
     }
 
     /// Opens the record for its masks. The entry is durable: its receipt is what makes the permit one to open with.
-    private func masks(
+    func masks(
         of stored: StoredContact, tenant: TenantID, receipt: EntryReceipt
     ) throws -> (phone: String, name: String?) {
         let sealed: SealedRecord
@@ -350,25 +356,6 @@ extension Vault {
             })
     }
 
-    /// Takes a contact's record away: the sealed fields, their key, the blind index, the attributes and what the contact
-    /// said, and the key that opens the personal parts of the entries about it. The entries stay, and prove as before. If
-    /// the number was stopped, its place on the stop list stays too, so that it is stopped when it is handed in again.
-    public func eraseContact(_ id: ContactID, as caller: Caller, requestID: Reference) async throws {
-        try await manage(
-            .contactErase, as: caller, requestID: requestID, contacts: [id],
-            covers: { access throws(TokenError) in try access.management(.erase, of: id) },
-            { transaction -> ManagedOutcome<Void> in
-                let (stored, refusal) = try transaction.touchable(id)
-                guard let stored else { return .refused(refusal) }
-                if stored.stopped != nil {
-                    try transaction.suppress(stored.phoneIndex, version: stored.phoneIndexVersion)
-                }
-                try transaction.store.eraseContact(id)
-                try transaction.log(.contactErase, about: stored)
-                return .done(())
-            })
-    }
-
     // MARK: Preparing
 
     /// Refuses a request whose credentials are good. Its proof is spent and the entry is there, so that a request that was
@@ -419,7 +406,7 @@ extension Vault {
                     disclosureKey: try keyring.makeDisclosureKey(
                         tenant: keyring.tenant, contact: id, random: random),
                     phoneIndexVersion: index.version, phoneIndex: index.bytes, state: .active, stopped: nil,
-                    created: epoch, updated: epoch),
+                    created: epoch, updated: epoch, retainUntil: intake.attributes.retainUntil),
                 numbers: indexes.map(\.bytes), intakes: intake.consents)
         } catch {
             throw VaultError.recordUnreadable(error.code)
@@ -483,7 +470,7 @@ private struct PreparedContact: Sendable {
             disclosureKey: disclosureKey ?? contact.disclosureKey,
             phoneIndexVersion: contact.phoneIndexVersion,
             phoneIndex: contact.phoneIndex, state: contact.state, stopped: contact.stopped, created: created,
-            updated: updated)
+            updated: updated, retainUntil: contact.retainUntil)
     }
 }
 

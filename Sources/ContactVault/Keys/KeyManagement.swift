@@ -97,7 +97,7 @@ extension Vault {
                 guard let storage else {
                     return .failed(.conflict("keyring_not_stored_here"), "keyring_not_stored_here")
                 }
-                guard change.name == .tokenSigning else {
+                guard change.name == .tokenSigning || change.name == .logSigning else {
                     return .failed(.conflict("key_not_rotatable"), "key_not_rotatable")
                 }
                 return try transaction.changeKeys(change, in: storage, tenant: tenant, random: random)
@@ -112,6 +112,8 @@ extension Vault {
             throw error
         }
         load(changed.keyring)
+        // The log says by its new keys what it said of them.
+        if change.name == .logSigning { try await publishCheckpoint() }
         guard let status = try await keyStatus().first(where: { $0.key.reference == changed.about }) else {
             throw VaultError.inconsistent("no_key_changed")
         }
@@ -171,9 +173,9 @@ extension Vault {
     }
 
     private func load(_ keyring: Keyring) {
-        guard let origin = ExternalOrigin(identity.issuer) else { return }
-        state.replace(
-            keys: LoadedKeys(keyring, issuer: identity.issuer, origin: origin, trusted: trustedIssuers))
+        // It throws for a name of the vault that could not have been opened.
+        guard let keys = try? LoadedKeys(keyring, identity, trusted: trustedIssuers) else { return }
+        state.replace(keys: keys)
     }
 
     /// A key set may be kept by clients for its `max-age`, so a new key waits that long before it signs. What a replaced key
@@ -223,7 +225,9 @@ extension ManagedTransaction {
                 draft.keyThumbprint = thumbprint.flatMap { EntryDigest($0) }
             }
         }
-        if case .compromise(let reference) = change, let thumbprint = stored.thumbprint(of: reference) {
+        if case .compromise(let reference) = change, reference.name == .tokenSigning,
+            let thumbprint = stored.thumbprint(of: reference)
+        {
             // Requests that were verified a moment ago are decided after this.
             try store.putRevocations(.compromised(thumbprint, tenant, at: now))
         }
@@ -259,7 +263,9 @@ extension VaultTransaction {
                 continue
             }
             try putKeyChange(StoredKeyChange(key, since: writer.time))
-            if key.state == .compromised, let thumbprint = keyring.thumbprint(of: key.reference) {
+            if key.state == .compromised, key.reference.name == .tokenSigning,
+                let thumbprint = keyring.thumbprint(of: key.reference)
+            {
                 try putRevocations(.compromised(thumbprint, keyring.tenant, at: writer.time))
             }
         }

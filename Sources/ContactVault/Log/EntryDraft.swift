@@ -1,50 +1,50 @@
 // What is known of an access before it has a place in the log.
 
-import AccessLog
+package import AccessLog
 import AccessToken
-import ContactModel
+package import ContactModel
 
 /// An entry without its position, time and digests.
 ///
 /// The facts of the leaf and the personal parts are apart from the beginning, so that no code path can write a personal
 /// part into the leaf.
-struct EntryDraft: Sendable {
-    var kind: EntryKind
-    var outcome: EntryOutcome
-    var reason: EntryCode?
-    var requestID: Reference?
-    var client: Reference?
-    var agency: Reference?
-    var keyThumbprint: EntryDigest?
-    var certificateThumbprint: EntryDigest?
-    var trustedIssuer: Reference?
-    var tokenDigest: EntryDigest?
-    var purpose: Purpose?
-    var action: Action?
-    var form: ReleaseForm?
-    var fields: [FieldName] = []
-    var stage: Stage?
-    var basis: EntryCode?
-    var precondition: Precondition?
-    var policyVersion: Reference?
-    var use: UInt64?
-    var maximumUses: UInt64?
-    var keyVersion: UInt32?
-    var generation: UInt64?
-    var count: UInt64?
+package struct EntryDraft: Sendable {
+    package var kind: EntryKind
+    package var outcome: EntryOutcome
+    package var reason: EntryCode?
+    package var requestID: Reference?
+    package var client: Reference?
+    package var agency: Reference?
+    package var keyThumbprint: EntryDigest?
+    package var certificateThumbprint: EntryDigest?
+    package var trustedIssuer: Reference?
+    package var tokenDigest: EntryDigest?
+    package var purpose: Purpose?
+    package var action: Action?
+    package var form: ReleaseForm?
+    package var fields: [FieldName] = []
+    package var stage: Stage?
+    package var basis: EntryCode?
+    package var precondition: Precondition?
+    package var policyVersion: Reference?
+    package var use: UInt64?
+    package var maximumUses: UInt64?
+    package var keyVersion: UInt32?
+    package var generation: UInt64?
+    package var count: UInt64?
 
     // The personal parts, which become disclosures.
     /// The contact it is about.
-    var contact: ContactID?
+    package var contact: ContactID?
     /// The contact's wrapped disclosure key; `nil` for a contact that is not stored: the vault's general key seals then,
     /// and the entry has no sequence number.
-    var disclosureKey: [UInt8]?
+    package var disclosureKey: [UInt8]?
     /// The case.
-    var caseReference: Reference?
+    package var caseReference: Reference?
     /// On whose behalf.
-    var actor: Actor?
+    package var actor: Actor?
 
-    init(_ kind: EntryKind, _ outcome: EntryOutcome, reason: EntryCode? = nil) {
+    package init(_ kind: EntryKind, _ outcome: EntryOutcome, reason: EntryCode? = nil) {
         self.kind = kind
         self.outcome = outcome
         self.reason = reason

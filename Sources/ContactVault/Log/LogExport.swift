@@ -10,10 +10,8 @@ import EnvelopeEncryption
 
 /// What is to be exported.
 public struct ExportRequest: Sendable {
-    /// Entries from this moment on; `nil` from the beginning.
-    public let from: Timestamp?
-    /// And before this one; `nil` up to now.
-    public let to: Timestamp?
+    /// Entries of this time.
+    public let time: TimeSpan
     /// Which personal parts.
     public let profile: ExportProfile
     /// The one contact whose parts are disclosed; `nil` for all. Required for ``ExportProfile/subject``.
@@ -23,11 +21,10 @@ public struct ExportRequest: Sendable {
 
     /// A request.
     public init(
-        from: Timestamp? = nil, to: Timestamp? = nil, profile: ExportProfile = .officer,
+        time: TimeSpan = TimeSpan(), profile: ExportProfile = .officer,
         contact: ContactID? = nil, previousSize: UInt64? = nil
     ) {
-        self.from = from
-        self.to = to
+        self.time = time
         self.profile = profile
         self.contact = contact
         self.previousSize = previousSize
@@ -69,12 +66,10 @@ extension Vault {
     public func beginExport(
         _ request: ExportRequest, as caller: Caller, requestID: Reference
     ) async throws -> ExportPlan {
-        let bounds = caller.exportBounds
-        let from = [request.from, bounds.from].compactMap(\.self).max()
-        let to = [request.to, bounds.to].compactMap(\.self).min()
+        let time = request.time.intersection(caller.readableTime)
         let bounded = ExportRequest(
-            from: from, to: to, profile: request.profile, contact: request.contact,
-            previousSize: request.previousSize)
+            time: time, profile: request.profile, contact: request.contact, previousSize: request.previousSize
+        )
         let concerned = request.contact.map { [$0] } ?? []
         let receipt = try await manage(
             .logExport, as: caller, requestID: requestID, contacts: concerned,
@@ -83,7 +78,7 @@ extension Vault {
             guard request.profile != .subject || request.contact != nil else {
                 return .failed(.conflict("export_of_nobody"), "export_of_nobody")
             }
-            if let from, let to, from >= to {
+            if let from = time.from, let to = time.to, from >= to {
                 return .failed(.conflict("export_of_no_time"), "export_of_no_time")
             }
             if let previous = request.previousSize, previous > (try transaction.store.logHead().size) {
@@ -96,19 +91,20 @@ extension Vault {
                     draft.contact = draft.contact ?? request.contact
                 })
         }
-        try await publishCheckpoint()
-        guard let checkpoint = latestCheckpoint else { throw VaultError.notFound }
+        let checkpoint = try await witnessedHead()
         let origin = identity.logOrigin
+        let (note, size) = (checkpoint.note, checkpoint.size)
         return try await reading { reader in
-            let size = checkpoint.size
-            var first = try from.map { try reader.firstEntry(at: $0, size: size) } ?? 0
-            var end = try to.map { try reader.firstEntry(at: $0, size: size) } ?? size
-            if from != nil, first > 0 { first -= 1 }
+            var first = try time.from.map { try reader.firstEntry(at: $0, size: size) } ?? 0
+            var end = try time.to.map { try reader.firstEntry(at: $0, size: size) } ?? size
+            if time.from != nil, first > 0 { first -= 1 }
+            // What retention has removed cannot be shown, and the entry about that says so.
+            first = max(first, try reader.firstLeaf())
             if end < size { end += 1 }
             end = max(first, end)
             let prover = MerkleProver(StoredHashes(reader: reader))
             return ExportPlan(
-                request: bounded, origin: origin, note: checkpoint.note,
+                request: bounded, origin: origin, note: note,
                 proof: try RangeProof(
                     first: first, end: end, edge: try prover.frontier(size: first),
                     consistency: try prover.consistency(from: end, to: size)),
@@ -142,7 +138,7 @@ extension Vault {
             return .done(())
         }
         let signed = latestCheckpoint?.size ?? 0
-        let bounds = caller.exportBounds
+        let bounds = caller.readableTime
         let allowed = try await reading { reader in
             // One more on each side, as in the range of an export.
             let first = try bounds.from.map { try reader.firstEntry(at: $0, size: signed) } ?? 0
@@ -159,52 +155,35 @@ extension Vault {
         }
         return try leaves.enumerated().map { offset, leaf in
             let index = cut.lowerBound + UInt64(offset)
-            let entry = try LogEntry(decoding: leaf)
+            let (id, time) = try LogEntry.identity(of: leaf)
             var disclosed: [UInt8]?
             // A neighbour, outside the time that was asked for or that the token allows, is there as a leaf alone.
-            let wanted = ExportBounds(from: request.from, to: request.to)
-            if bounds.covers(entry.time), wanted.covers(entry.time), let stored = sealed[index] {
-                disclosed = try? self.disclosed(stored, entry: entry, keys: keys, request)
+            if bounds.contains(time), request.time.contains(time), let stored = sealed[index] {
+                disclosed = try? self.disclosed(stored, of: leaf, id, keys: keys, request)
             }
             return ExportedEntry(index: index, leaf: leaf, disclosed: disclosed)
         }
     }
 
     private func disclosed(
-        _ stored: StoredDisclosures, entry: LogEntry, keys: [ContactID: [UInt8]], _ request: ExportRequest
+        _ stored: StoredDisclosures, of leaf: [UInt8], _ id: EntryID, keys: [ContactID: [UInt8]],
+        _ request: ExportRequest
     ) throws -> [UInt8]? {
         guard let key = try disclosureKey(of: stored, keys) else { return nil }
-        let joined = try key.open(stored.sealed, entry: entry.id.bytes)
-        let parts = try DisclosedParts(verifying: joined, against: entry)
+        let joined = try key.open(stored.sealed, entry: id.bytes)
+        // All of it, of everybody: what was sealed for this entry is given as it is. Whoever reads the export compares digests.
+        if request.profile == .officer, request.contact == nil { return joined }
+        let parts = try DisclosedParts(verifying: joined, against: LogEntry(decoding: leaf))
         if let contact = request.contact, parts.contact != contact { return nil }
         let allowed = try DisclosedParts.disclosures(in: joined).filter { request.profile.discloses($0.fact) }
         return allowed.isEmpty ? nil : DisclosedParts.joined(allowed)
     }
 }
 
-/// A time that a caller is bounded to.
-private struct ExportBounds {
-    var from: Timestamp?
-    var to: Timestamp?
-
-    func covers(_ time: Timestamp) -> Bool {
-        (from.map { $0 <= time } ?? true) && (to.map { time < $0 } ?? true)
-    }
-}
-
-extension Caller {
-    fileprivate var exportBounds: ExportBounds {
-        guard case .client(let access) = self, case .accessLog(let details) = access.details else {
-            return ExportBounds()
-        }
-        return ExportBounds(from: details.from, to: details.to)
-    }
-}
-
 extension VaultReader {
     /// Index of the first entry at or after a moment, `size` if there is none. Times do not fall, so it is found by halving.
     func firstEntry(at moment: Timestamp, size: UInt64) throws -> UInt64 {
-        var range = 0..<size
+        var range = min(try firstLeaf(), size)..<size
         while !range.isEmpty {
             let middle = range.lowerBound + UInt64(range.count) / 2
             guard let leaf = try logLeaves(middle..<middle + 1).first else {

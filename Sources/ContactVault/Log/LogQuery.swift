@@ -9,10 +9,8 @@ import VaultCrypto
 
 /// Which entries are wanted; what is `nil` or empty does not matter.
 public struct LogQuery: Sendable {
-    /// From this moment on.
-    public var from: Timestamp?
-    /// And before this one.
-    public var to: Timestamp?
+    /// Of this time.
+    public var time = TimeSpan()
     /// Kinds; empty for all.
     public var kinds: Set<EntryKind> = []
     /// How it ended; empty for all.
@@ -31,10 +29,10 @@ public struct LogQuery: Sendable {
     public var reason: EntryCode?
     /// Version of the key-encryption key.
     public var keyVersion: UInt32?
-    /// Of these contacts; `nil` for all. Empty for none: a number that nobody has.
-    public var contacts: Set<ContactID>?
-    /// Whether ``contacts`` are those that a number was resolved to: the entry about the question says so.
-    public var isByNumber = false
+    /// Of this contact.
+    public var contact: ContactID?
+    /// Of whoever has this number now, as typed. Resolving it is part of the question, which is logged. Excludes ``contact``.
+    public var number: String?
     /// The case.
     public var caseReference: Reference?
     /// On whose behalf.
@@ -43,6 +41,9 @@ public struct LogQuery: Sendable {
     /// A query for everything.
     public init() {}
 
+    /// Of these contacts; `nil` for all. Empty for none: a number that nobody has.
+    fileprivate var contacts: Set<ContactID>?
+
     private var needsParts: Bool { contacts != nil || caseReference != nil || actor != nil }
 
     /// Whether the leaf fits, as far as it can tell.
@@ -50,8 +51,7 @@ public struct LogQuery: Sendable {
         func fits<Value: Equatable>(_ wanted: Value?, _ value: Value?) -> Bool {
             wanted.map { $0 == value } ?? true
         }
-        return (from.map { $0 <= entry.time } ?? true) && (to.map { entry.time < $0 } ?? true)
-            && (kinds.isEmpty || kinds.contains(entry.kind))
+        return time.contains(entry.time) && (kinds.isEmpty || kinds.contains(entry.kind))
             && (outcomes.isEmpty || outcomes.contains(entry.outcome)) && fits(client, entry.client)
             && fits(agency, entry.agency) && fits(purpose, entry.purpose) && fits(action, entry.action)
             && fits(form, entry.form) && fits(reason, entry.reason) && fits(keyVersion, entry.keyVersion)
@@ -70,7 +70,7 @@ public struct LogQuery: Sendable {
 
 /// What entries are counted by.
 public enum LogDimension: String, CaseIterable, Sendable {
-    case kind, outcome, client, agency, purpose, action, form, stage, actor, contact, day, hour
+    case kind, outcome, client, agency, purpose, action, form, stage, basis, actor, contact, day, hour
     /// The code of a denial or an error.
     case reason = "why"
     /// Version of the key-encryption key.
@@ -88,6 +88,7 @@ public enum LogDimension: String, CaseIterable, Sendable {
         case .action: return entry.action?.text ?? ""
         case .form: return entry.form?.rawValue ?? ""
         case .stage: return entry.stage?.rawValue ?? ""
+        case .basis: return entry.basis?.text ?? ""
         case .actor: return logged.disclosed?.actor.map { "\($0.kind.rawValue):\($0.id.text)" } ?? ""
         case .contact: return logged.disclosed?.contact?.description ?? ""
         case .day: return String(entry.time.description.prefix(10))
@@ -119,9 +120,7 @@ extension Vault {
         _ query: LogQuery, from cursor: UInt64 = 0, to end: UInt64? = nil, limit: Int, as caller: Caller,
         requestID: Reference
     ) async throws -> LogQueryPage {
-        let size = try await recordQuestion(
-            query.isByNumber ? "query.number" : "query", about: query.contacts, as: caller,
-            requestID: requestID)
+        let (query, size) = try await recordQuestion(query, "query", as: caller, requestID: requestID)
         let end = min(end ?? size, size)
         let range = try await range(of: query, from: cursor, size: end)
         var found: [LoggedEntry] = []
@@ -145,66 +144,67 @@ extension Vault {
     /// - Throws: ``VaultError/conflict(_:)`` for more than 100,000 different combinations.
     public func counts(
         _ query: LogQuery, by dimensions: [LogDimension], as caller: Caller, requestID: Reference
-    ) async throws -> [(values: [String], count: UInt64)] {
-        let size = try await recordQuestion(
-            query.isByNumber ? "count.number" : "count", about: query.contacts, as: caller,
-            requestID: requestID)
-        var counts: [[String]: UInt64] = [:]
-        try await scan(query, size: size, as: caller) { logged in
-            counts[dimensions.map { $0.value(logged) }, default: 0] += 1
-            guard counts.count <= 100_000 else { throw VaultError.conflict("too_many_groups") }
-        }
-        return counts.sorted {
-            ($1.value, $0.key.joined(separator: "\u{0}")) < ($0.value, $1.key.joined(separator: "\u{0}"))
-        }
-        .map { ($0.key, $0.value) }
-    }
-
-    /// The contacts that have a number now. Resolving one is part of a question, which is logged.
-    /// - Throws: ``VaultError/token(_:)`` for a caller who may not read the log, before anything is looked up.
-    public func contacts(withNumber number: String, as caller: Caller) async throws -> Set<ContactID> {
-        if case .client(let access) = caller {
-            do throws(TokenError) { _ = try access.accessLog(.read) } catch { throw VaultError.token(error) }
-        }
-        guard let normalized = try? PhoneNumberIntake.normalize(number, region: nil) else { return [] }
-        let keyring = state.keyring
-        let indexes: [[UInt8]]
-        do {
-            indexes = try keyring.blindIndexCandidates(.phone, normalized.e164, tenant: keyring.tenant).map(
-                \.bytes)
-        } catch {
-            throw VaultError.cryptographyUnavailable
-        }
-        return Set(try await reading { try $0.contacts(withNumbers: indexes) })
+    ) async throws -> LogCounts {
+        let (query, size) = try await recordQuestion(query, "count", as: caller, requestID: requestID)
+        var counter = LogCounter(dimensions)
+        try await scan(query, size: size, as: caller) { try counter.add($0) }
+        return counter.counts
     }
 
     static var scannedEntries: UInt64 { 50_000 }
 
-    /// Writes the entry of a question; the size of the log before it.
-    func recordQuestion(
-        _ basis: EntryCode, about contacts: Set<ContactID>?, conflict: String? = nil, as caller: Caller,
-        requestID: Reference
-    ) async throws -> UInt64 {
-        let about = contacts.flatMap { $0.count == 1 ? Array($0) : nil } ?? []
-        return try await manage(
+    /// Writes the entry of a question by filter, and resolves its number in the same transaction: nobody learns whether a number
+    /// is here without an entry.
+    /// - Returns: the query by contacts, and the size of the log before it.
+    private func recordQuestion(
+        _ query: LogQuery, _ basis: String, as caller: Caller, requestID: Reference
+    ) async throws -> (LogQuery, size: UInt64) {
+        var indexes: [[UInt8]] = []
+        if let number = query.number, let normalized = try? PhoneNumberIntake.normalize(number, region: nil) {
+            indexes = try self.indexes(of: normalized.e164).map(\.bytes)
+        }
+        let numbers = indexes
+        let isByNumber = query.number != nil
+        // Which entry about a contact this becomes must be known when the batch begins.
+        let named: Set<ContactID> =
+            if let contact = query.contact { [contact] } else {
+                Set(try await reading { try $0.contacts(withNumbers: numbers) })
+            }
+        let about = named.count == 1 ? Array(named) : []
+        let (contacts, receipt) = try await manage(
             .logRead, as: caller, requestID: requestID, contacts: about,
             covers: { access throws(TokenError) in _ = try access.accessLog(.read) }
-        ) { transaction -> ManagedOutcome<EntryReceipt> in
-            if let conflict { return .failed(.conflict(conflict), EntryCode(conflict) ?? "conflict") }
+        ) { transaction -> ManagedOutcome<(Set<ContactID>, EntryReceipt)> in
+            let contacts = isByNumber ? Set(try transaction.store.contacts(withNumbers: numbers)) : named
             let stored = try transaction.store.contacts(about).values.first
-            return .done(try transaction.log(.logRead, about: stored) { $0.basis = basis })
-        }.index
+            let receipt = try transaction.log(.logRead, about: stored) { draft in
+                draft.basis = EntryCode(basis + (isByNumber ? ".number" : ""))
+            }
+            return .done((contacts, receipt))
+        }
+        var resolved = query
+        if isByNumber || query.contact != nil { resolved.contacts = contacts }
+        return (resolved, receipt.index)
     }
 
     /// Reads everything that a query wants, in order.
     func scan(
         _ query: LogQuery, size: UInt64, as caller: Caller, _ body: (LoggedEntry) throws -> Void
     ) async throws {
+        try await scanPages(query, size: size, as: caller) { page in
+            for logged in page { try body(logged) }
+        }
+    }
+
+    /// As ``scan(_:size:as:_:)``, a page at a time.
+    func scanPages(
+        _ query: LogQuery, size: UInt64, as caller: Caller, _ body: ([LoggedEntry]) async throws -> Void
+    ) async throws {
         let range = try await range(of: query, from: 0, size: size)
         var next = range.lowerBound
         while next < range.upperBound {
             let page = next..<min(next + 1000, range.upperBound)
-            for logged in try await matching(query, page, as: caller) { try body(logged) }
+            try await body(try await matching(query, page, as: caller))
             next = page.upperBound
             try Task.checkCancellation()
         }
@@ -212,9 +212,10 @@ extension Vault {
 
     private func range(of query: LogQuery, from cursor: UInt64, size: UInt64) async throws -> Range<UInt64> {
         try await reading { reader in
-            let first = try query.from.map { try reader.firstEntry(at: $0, size: size) } ?? 0
-            let end = try query.to.map { try reader.firstEntry(at: $0, size: size) } ?? size
-            let start = min(max(first, cursor), end)
+            let oldest = try reader.firstLeaf()
+            let first = try query.time.from.map { try reader.firstEntry(at: $0, size: size) } ?? oldest
+            let end = try query.time.to.map { try reader.firstEntry(at: $0, size: size) } ?? size
+            let start = min(max(first, oldest, cursor), end)
             return start..<max(start, end)
         }
     }
@@ -222,7 +223,7 @@ extension Vault {
     private func matching(
         _ query: LogQuery, _ page: Range<UInt64>, as caller: Caller
     ) async throws -> [LoggedEntry] {
-        try await opened(page) { query.fits($0) && caller.mayRead($0.time) }.filter {
+        try await opened(page) { query.fits($0) && caller.readableTime.contains($0.time) }.filter {
             query.fits($0.disclosed)
         }
     }

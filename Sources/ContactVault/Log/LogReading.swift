@@ -34,7 +34,7 @@ extension Vault {
                     })
             })
         let cut = asked.lowerBound..<max(asked.lowerBound, min(asked.upperBound, receipt.index))
-        return try await opened(cut).filter { caller.mayRead($0.entry.time) }
+        return try await opened(cut).filter { caller.readableTime.contains($0.entry.time) }
     }
 
     /// Entries of a range with their personal parts, for operations that have an entry of their own.
@@ -85,13 +85,20 @@ extension Vault {
     public func proof(
         of index: UInt64, as caller: Caller, requestID: Reference
     ) async throws -> (proof: LogProofFile, leaf: [UInt8]) {
-        guard let checkpoint = latestCheckpoint, index < checkpoint.size else { throw VaultError.notFound }
+        // One that witnesses have seen says more, if it reaches so far.
+        let witnessed = latestWitnessedCheckpoint.flatMap { index < $0.size ? $0 : nil }
+        guard let checkpoint = witnessed ?? latestCheckpoint, index < checkpoint.size else {
+            throw VaultError.notFound
+        }
         _ = try await manage(
             .logProve, as: caller, requestID: requestID,
             covers: { access throws(TokenError) in _ = try access.accessLog(.prove) },
             { transaction -> ManagedOutcome<EntryReceipt> in
+                guard index >= (try transaction.store.firstLeaf()) else {
+                    return .failed(.notFound, "not_found")
+                }
                 let leaf = try transaction.store.logLeaf(index)
-                guard caller.mayRead(try LogEntry(decoding: leaf).time) else {
+                guard caller.readableTime.contains(try LogEntry(decoding: leaf).time) else {
                     return .refused(.insufficientScope)
                 }
                 return .done(try transaction.log(.logProve, about: nil))
@@ -152,26 +159,6 @@ extension Vault {
     }
 }
 
-extension Caller {
-    /// Whether an entry of this moment lies in the time range of the token; the operator has no bounds.
-    /// Whether the token has a time range at all.
-    var isBoundedInTime: Bool {
-        guard case .client(let access) = self, case .accessLog(let details) = access.details else {
-            return false
-        }
-        return details.from != nil || details.to != nil
-    }
-
-    func mayRead(_ time: Timestamp) -> Bool {
-        guard case .client(let access) = self, case .accessLog(let details) = access.details else {
-            return true
-        }
-        if let from = details.from, time < from { return false }
-        if let to = details.to, time >= to { return false }
-        return true
-    }
-}
-
 extension VaultReader {
     /// The leaf of an entry that must be there.
     fileprivate func logLeaf(_ index: UInt64) throws -> [UInt8] {
@@ -184,10 +171,23 @@ extension VaultReader {
 
 /// Hashes for proofs, from complete tiles and, right of them, from leaves and roots of smaller tiles: a proof costs a
 /// number of reads that grows with the logarithm of the log.
-struct StoredHashes: HashSource {
+package struct StoredHashes: HashSource {
     let reader: any VaultReader
 
-    func hashes(level: UInt8, range: Range<UInt64>) throws -> [[UInt8]] {
+    /// Hashes of what a store holds.
+    package init(reader: any VaultReader) { self.reader = reader }
+
+    /// The hashes of a complete tile.
+    func tile(_ level: UInt8, _ index: UInt64) throws -> [[UInt8]] {
+        guard let stored = try reader.tiles(level: level, index..<index + 1).first,
+            stored.hashes.count == Tile.width * MerkleTree.hashBytes
+        else { throw StoreError.corrupt("log_tiles") }
+        return (0..<Tile.width).map {
+            Array(stored.hashes[$0 * MerkleTree.hashBytes..<($0 + 1) * MerkleTree.hashBytes])
+        }
+    }
+
+    package func hashes(level: UInt8, range: Range<UInt64>) throws -> [[UInt8]] {
         guard let first = range.first else { return [] }
         let width = UInt64(Tile.width)
         let tile = first / width

@@ -14,6 +14,8 @@ public struct VerifiedLog: Sendable {
     public let checkpoints: UInt64
     /// Tree size of the newest of them; nothing vouches yet for entries after it.
     public let signedSize: UInt64
+    /// Entries that retention has removed. Their hashes stand in the tree; what they said is gone.
+    public let removed: UInt64
 }
 
 /// A stored tile that is not what its leaves say.
@@ -31,41 +33,38 @@ public struct TileFault: Error, Sendable, CustomStringConvertible {
 public enum LogVerification {
     /// Reads every entry on one snapshot and checks: each entry's form and order, the tree, the stored frontier, every
     /// stored tile, and signature and root of every checkpoint. A log with entries and no checkpoint is a fault: a vault
-    /// signs when it opens, so somebody took it away.
+    /// signs when it opens, so somebody took it away. A checkpoint by a key that is not trusted, such as one that is known to
+    /// somebody by now, is no fault if a later one by a trusted key covers it.
     /// - Parameters:
+    ///   - verifiers: keys of the log that are trusted.
     ///   - pinned: a checkpoint that was kept elsewhere. Whoever holds the files can cut the log back to any checkpoint
     ///     in them; only one from elsewhere shows it.
     ///   - progress: called with the number of entries read, now and then.
     /// - Throws: `LogFault` or ``TileFault`` with the place of the first fault; `StoreError`.
     public static func run(
-        _ store: any VaultStore, verifier: NoteVerifier, pinned: [UInt8]? = nil,
+        _ store: any VaultStore, by verifiers: [NoteVerifier], pinned: [UInt8]? = nil,
         progress: @escaping @Sendable (UInt64) -> Void = { _ in }
     ) async throws -> VerifiedLog {
         try await store.read { reader in
             let head = try reader.logHead()
             var audit = LogAudit()
-            if let pinned { try audit.expect(note: pinned, by: verifier) }
+            if let pinned { try audit.expect(note: pinned, by: verifiers) }
             var tiles = TileCheck()
-            var checkpoints: UInt64 = 0
-            var signedSize: UInt64 = 0
+            var signatures = SignatureCheck(verifiers: verifiers)
+            let removed = try reader.firstLeaf()
             var next: UInt64 = 0
             let width = UInt64(Tile.width)
-            while true {
-                for checkpoint in try reader.checkpoints(next + 1...next + width) {
-                    let signed: Checkpoint
-                    do throws(LogFault) {
-                        signed = try audit.expect(note: Array(checkpoint.note.utf8), by: verifier)
-                    } catch {
-                        // A note that does not verify has no size of its own: name the row it stands in.
-                        guard case .checkpoint = error.check else { throw error }
-                        throw LogFault(index: checkpoint.size, check: error.check)
-                    }
-                    guard signed.size == checkpoint.size, signed.root == checkpoint.root else {
-                        throw LogFault(index: checkpoint.size, check: .root)
-                    }
-                    checkpoints += 1
-                    signedSize = signed.size
+            while next < removed {
+                try signatures.check(try reader.checkpoints(next + 1...next + width), &audit)
+                let hashes = try StoredHashes(reader: reader).tile(0, next / width)
+                for (offset, hash) in hashes.enumerated() {
+                    try audit.add(removed: hash, index: next + UInt64(offset))
                 }
+                try tiles.check(hashes, at: next / width, in: reader)
+                next += width
+            }
+            while true {
+                try signatures.check(try reader.checkpoints(next + 1...next + width), &audit)
                 let leaves = try reader.logLeaves(next..<next + width)
                 for (offset, leaf) in leaves.enumerated() {
                     try audit.add(entry: leaf, index: next + UInt64(offset))
@@ -84,10 +83,50 @@ public enum LogVerification {
             if let last = try reader.latestCheckpoint(), last.size > next {
                 throw LogFault(index: next, check: .size)
             }
-            if head.size > 0, checkpoints == 0 { throw LogFault(index: next, check: .unsigned) }
+            if head.size > 0, signatures.count == 0 {
+                throw signatures.untrusted ?? LogFault(index: next, check: .unsigned)
+            }
+            if let untrusted = signatures.untrusted { throw untrusted }
             try audit.finish(size: head.size, root: frontier.root, storedFrontier: head.frontier)
             return VerifiedLog(
-                size: head.size, root: frontier.root, checkpoints: checkpoints, signedSize: signedSize)
+                size: head.size, root: frontier.root, checkpoints: signatures.count,
+                signedSize: signatures.size, removed: removed)
+        }
+    }
+}
+
+/// Checks the stored checkpoints that come by.
+private struct SignatureCheck {
+    let verifiers: [NoteVerifier]
+    /// Checkpoints by trusted keys so far, and the size of the last of them.
+    private(set) var count: UInt64 = 0
+    private(set) var size: UInt64 = 0
+    /// The first checkpoint by no trusted key that none covers yet.
+    private(set) var untrusted: LogFault?
+
+    init(verifiers: [NoteVerifier]) { self.verifiers = verifiers }
+
+    mutating func check(_ stored: [StoredCheckpoint], _ audit: inout LogAudit) throws {
+        for checkpoint in stored {
+            let signed: Checkpoint
+            do throws(LogFault) {
+                signed = try audit.expect(note: Array(checkpoint.note.utf8), by: verifiers)
+                count += 1
+                size = signed.size
+                untrusted = nil
+            } catch {
+                switch error.check {
+                case .checkpoint(.signerUnknown):
+                    untrusted = untrusted ?? LogFault(index: checkpoint.size, check: error.check)
+                    continue
+                // A note that does not verify has no size of its own: name the row it stands in.
+                case .checkpoint: throw LogFault(index: checkpoint.size, check: error.check)
+                default: throw error
+                }
+            }
+            guard signed.size == checkpoint.size, signed.root == checkpoint.root else {
+                throw LogFault(index: checkpoint.size, check: .root)
+            }
         }
     }
 }

@@ -1,17 +1,17 @@
 // Turns the drafts of one transaction into one batch: entries, leaf hashes, new frontier, complete tiles.
 
-import AccessLog
-import ContactModel
-import EnvelopeEncryption
+package import AccessLog
+package import ContactModel
+package import EnvelopeEncryption
 import StrictEncoding
 import Synchronization
-import VaultCrypto
+package import VaultCrypto
 
 /// Collects the entries of one transaction.
 ///
 /// Made at the beginning of a transaction from the head it read, finished at its end. Time never goes back from one
 /// entry to the next: the log's clock is the store's, held at the last entry's time for small steps backwards.
-struct LogWriter {
+package struct LogWriter {
     private let keyring: Keyring
     private let source: Reference
     private let random: any RandomSource
@@ -20,7 +20,7 @@ struct LogWriter {
     private var leaves: [[UInt8]] = []
     private var leafHashes: [[UInt8]] = []
     private var disclosures: [(index: UInt64, value: StoredDisclosures)] = []
-    private var sequences: [ContactID: UInt64]
+    private var sequences: [ContactID: EntrySequence]
     /// Time of every entry of this batch.
     let time: Timestamp
 
@@ -28,7 +28,7 @@ struct LogWriter {
     /// - Parameter contacts: every contact that an entry may be about.
     /// - Throws: ``VaultError/clockWentBack`` when the clock is further behind the last entry than
     ///   ``Limits/clockRegressionMilliseconds``: times in the log would be wrong, and with them hours and expiries.
-    init(
+    package init(
         _ transaction: any VaultTransaction, contacts: [ContactID], keyring: Keyring, source: Reference,
         random: any RandomSource
     ) throws {
@@ -51,7 +51,7 @@ struct LogWriter {
 
     /// Adds an entry; it is part of the log once the transaction has committed.
     @discardableResult
-    mutating func add(_ draft: EntryDraft) throws -> (receipt: EntryReceipt, id: EntryID) {
+    package mutating func add(_ draft: EntryDraft) throws -> (receipt: EntryReceipt, id: EntryID) {
         let id = EntryID.make(time: time, random: try random.bytes(10))
         let index = frontier.size
         var entry = draft.entry(id: id, time: time, source: source)
@@ -59,12 +59,15 @@ struct LogWriter {
             contact: draft.contact, caseReference: draft.caseReference, actor: draft.actor)
         let key: DisclosureKey
         var owner: ContactID?
+        var previous: UInt64?
         // An erased contact has no key any more.
         let wrapped = draft.disclosureKey.flatMap { $0.isEmpty ? nil : $0 }
         if let contact = draft.contact, let wrapped, let own = try ownKey(of: contact, wrapped: wrapped) {
-            let next = sequences[contact, default: 0] + 1
+            let earlier = sequences[contact]
+            let next = EntrySequence(count: (earlier?.count ?? 0) + 1, latest: index)
             sequences[contact] = next
-            parts.sequence = next
+            parts.sequence = next.count
+            previous = earlier?.latest
             key = own
             owner = contact
         } else {
@@ -76,7 +79,8 @@ struct LogWriter {
         if !disclosed.isEmpty {
             entry.disclosureDigests = disclosed.map(\.digest)
             let sealed = try key.seal(DisclosedParts.joined(disclosed), entry: id.bytes, random: random)
-            disclosures.append((index, StoredDisclosures(contact: owner, sealed: sealed)))
+            disclosures.append(
+                (index, StoredDisclosures(contact: owner, sealed: sealed, previous: previous)))
         }
         let leaf = try entry.encode()
         let hash = MerkleTree.leafHash(leaf)
@@ -99,7 +103,7 @@ struct LogWriter {
     }
 
     /// Writes the batch. Nothing happens for a batch without entries.
-    func finish(_ transaction: any VaultTransaction) throws {
+    package func finish(_ transaction: any VaultTransaction) throws {
         guard !leaves.isEmpty else { return }
         let head = LogHead(size: frontier.size, frontier: frontier.bytes, lastTime: time)
         try transaction.append(
@@ -108,6 +112,12 @@ struct LogWriter {
                 tiles: try completedTiles(transaction),
                 head: head))
         if !sequences.isEmpty { try transaction.putSequences(sequences) }
+    }
+
+    /// Forgets a contact that was erased in this transaction: what this batch would disclose of it, nobody could open.
+    mutating func forget(_ contact: ContactID) {
+        sequences[contact] = nil
+        disclosures.removeAll { $0.value.contact == contact }
     }
 
     /// Tiles that this batch completes. The hashes a tile began with come back from the store: 256 entries share the

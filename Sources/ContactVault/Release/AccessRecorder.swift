@@ -244,7 +244,8 @@ final class AccessRecorder: Sendable {
         let state = state
         let random = random
         return try await store.transaction { transaction in
-            try Self.decide(attempts, in: transaction, state: state, random: random)
+            try state.requireUncontradicted()
+            return try Self.decide(attempts, in: transaction, state: state, random: random)
         }
     }
 

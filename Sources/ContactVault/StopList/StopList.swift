@@ -118,7 +118,7 @@ extension Vault {
             })
     }
 
-    private func indexes(of phone: borrowing SecretBytes) throws(VaultError) -> [BlindIndexValue] {
+    func indexes(of phone: borrowing SecretBytes) throws(VaultError) -> [BlindIndexValue] {
         let keyring = state.keyring
         do { return try keyring.blindIndexCandidates(.phone, phone, tenant: keyring.tenant) } catch {
             throw .cryptographyUnavailable

@@ -69,11 +69,45 @@ public struct StoredDisclosures: Hashable, Sendable {
     public let contact: ContactID?
     /// The sealed bytes.
     public let sealed: [UInt8]
+    /// Index of the entry before it about the same contact; `nil` if there is none, or no contact.
+    public let previous: UInt64?
 
     /// Disclosures.
-    public init(contact: ContactID?, sealed: [UInt8]) {
+    public init(contact: ContactID?, sealed: [UInt8], previous: UInt64? = nil) {
         self.contact = contact
         self.sealed = sealed
+        self.previous = previous
+    }
+}
+
+/// The entries about a contact: each knows the one before it, so that all of them are found from the last.
+public struct EntrySequence: Hashable, Sendable {
+    /// How many there are.
+    public var count: UInt64
+    /// Index of the last.
+    public var latest: UInt64
+
+    /// A sequence.
+    public init(count: UInt64, latest: UInt64) {
+        self.count = count
+        self.latest = latest
+    }
+}
+
+/// A contact that must be kept for now, whatever else asks for its erasure.
+public struct StoredLegalHold: Hashable, Sendable {
+    /// Which contact.
+    public let contact: ContactID
+    /// The matter: the operator's own opaque name.
+    public let reference: Reference
+    /// Since when.
+    public let since: Timestamp
+
+    /// A hold.
+    public init(contact: ContactID, reference: Reference, since: Timestamp) {
+        self.contact = contact
+        self.reference = reference
+        self.since = since
     }
 }
 
@@ -107,13 +141,16 @@ public struct StoredCheckpoint: Hashable, Sendable {
     public let note: String
     /// When it was signed.
     public let signed: Timestamp
+    /// Whether a quorum of witnesses has cosigned the note.
+    public let isWitnessed: Bool
 
     /// A checkpoint.
-    public init(size: UInt64, root: [UInt8], note: String, signed: Timestamp) {
+    public init(size: UInt64, root: [UInt8], note: String, signed: Timestamp, isWitnessed: Bool = false) {
         self.size = size
         self.root = root
         self.note = note
         self.signed = signed
+        self.isWitnessed = isWitnessed
     }
 }
 
@@ -171,13 +208,15 @@ public struct StoredContact: Hashable, Sendable {
     public let created: Timestamp
     /// When this generation was written.
     public let updated: Timestamp
+    /// The day of the attributes until which it is kept, `YYYY-MM-DD`, to be found by; empty for an erased one.
+    public let retainUntil: String
 
     /// A contact.
     public init(
         id: ContactID, borrower: Reference, portfolio: Reference, attributes: [UInt8], generation: UInt64,
         sealed: [UInt8], disclosureKey: [UInt8], phoneIndexVersion: UInt32, phoneIndex: [UInt8],
         state: RecordState,
-        stopped: Timestamp?, created: Timestamp, updated: Timestamp
+        stopped: Timestamp?, created: Timestamp, updated: Timestamp, retainUntil: String = ""
     ) {
         self.id = id
         self.borrower = borrower
@@ -192,6 +231,7 @@ public struct StoredContact: Hashable, Sendable {
         self.stopped = stopped
         self.created = created
         self.updated = updated
+        self.retainUntil = retainUntil
     }
 }
 

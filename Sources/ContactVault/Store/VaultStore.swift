@@ -22,6 +22,10 @@ public protocol VaultStore: Sendable {
         _ body: @escaping @Sendable (any VaultReader) throws -> Result
     ) async throws -> Result
 
+    /// Makes what was deleted unreadable in the store's files as well, logs and journals included, as far as nobody is reading
+    /// there now.
+    func expunge() async throws
+
     /// Finishes what is under way and releases files and locks.
     func close() async throws
 }
@@ -45,6 +49,10 @@ public protocol VaultReader {
     func tiles(level: UInt8, _ range: Range<UInt64>) throws -> [StoredTile]
     /// The newest checkpoint, `nil` before the first was signed.
     func latestCheckpoint() throws -> StoredCheckpoint?
+    /// The newest checkpoint that a quorum of witnesses has cosigned, `nil` if there is none.
+    func latestWitnessedCheckpoint() throws -> StoredCheckpoint?
+    /// Index of the first entry whose leaf is still there: 0 unless retention removed some.
+    func firstLeaf() throws -> UInt64
     /// Checkpoints whose size lies in a range, by size.
     func checkpoints(_ sizes: ClosedRange<UInt64>) throws -> [StoredCheckpoint]
 
@@ -54,8 +62,13 @@ public protocol VaultReader {
     func consents(of contacts: [ContactID]) throws -> [ContactID: [StoredConsent]]
     /// How many contacts there are.
     func contactCount() throws -> UInt64
-    /// Sequence numbers: how many entries about each contact there are; contacts without any are left out.
-    func sequences(_ contacts: [ContactID]) throws -> [ContactID: UInt64]
+    /// How many entries about each contact there are, and the last of them; contacts without any are left out.
+    func sequences(_ contacts: [ContactID]) throws -> [ContactID: EntrySequence]
+    /// Contacts that must be kept for now; others are left out.
+    func legalHolds(of contacts: [ContactID]) throws -> [ContactID: StoredLegalHold]
+    /// Contacts whose day of retention is before a day and that are not erased, by that day.
+    /// - Parameter day: `YYYY-MM-DD`.
+    func contactsPastRetention(_ day: String, limit: Int) throws -> [StoredContact]
 
     /// The borrower's authorisations of these contacts; contacts without one are left out.
     func authorisations(of contacts: [ContactID]) throws -> [ContactID: StoredAuthorisation]
@@ -135,8 +148,12 @@ public protocol VaultTransaction: VaultReader {
     /// Appends entries, complete tiles and the new head.
     /// - Throws: ``StoreError/conflict`` unless the batch begins at the present head.
     func append(_ batch: LogBatch) throws
-    /// Stores a checkpoint.
+    /// Stores a checkpoint, or the same one with cosignatures.
     func putCheckpoint(_ checkpoint: StoredCheckpoint) throws
+    /// Removes the leaves before an index and what they disclose, and the checkpoints before it but the last. Tiles stay, and
+    /// so every proof can still be made.
+    /// - Throws: ``StoreError/conflict`` unless the index is a multiple of 256, above ``VaultReader/firstLeaf()`` and in the log.
+    func removeLeaves(before index: UInt64) throws
 
     /// Stores new contacts.
     /// - Throws: ``StoreError/conflict`` if one exists.
@@ -146,7 +163,8 @@ public protocol VaultTransaction: VaultReader {
     /// Sets or changes consents.
     func putConsents(_ consents: [StoredConsent]) throws
     /// Takes away what a contact's row holds (sealed record, keys, index, attributes) and its consents, authorisation and
-    /// references. The row stays, in state `erased`. Releases, and places on the stop list, stay as they are.
+    /// references, and the disclosures of the entries about it. The row stays, in state `erased`. Releases, and places on the
+    /// stop list, stay as they are.
     /// - Throws: ``StoreError/conflict`` if there is no such contact.
     func eraseContact(_ contact: ContactID) throws
     /// Sets the stop flag and the state of a contact.
@@ -170,7 +188,11 @@ public protocol VaultTransaction: VaultReader {
     /// Sets reviews.
     func putReviews(_ reviews: [StoredReview]) throws
     /// Sets sequence numbers.
-    func putSequences(_ sequences: [ContactID: UInt64]) throws
+    func putSequences(_ sequences: [ContactID: EntrySequence]) throws
+    /// Sets a legal hold.
+    func putLegalHold(_ hold: StoredLegalHold) throws
+    /// Takes a legal hold away.
+    func removeLegalHold(of contact: ContactID) throws
 
     /// Registers a client or replaces its registration.
     func putClient(_ client: StoredClient) throws

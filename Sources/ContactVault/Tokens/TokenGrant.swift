@@ -157,6 +157,7 @@ extension Vault {
     func storing<Value: Sendable>(
         _ body: @escaping @Sendable (any VaultTransaction) throws -> Value
     ) async throws -> Value {
+        try state.requireUncontradicted()
         do { return try await store.transaction(body) } catch { throw VaultError(storing: error) }
     }
 }

@@ -27,10 +27,10 @@ def checkpoint(note, vkey):
     origin, size, root = body.split("\n")
     need(origin == name and size == str(int(size)), "checkpoint: another log, or a size in another spelling")
     ours = [line for line in signatures.splitlines() if line.startswith(f"— {name} ")]
-    need(len(ours) == 1, "checkpoint: no signature of this log")
-    signature = b64(ours[0].split(" ")[2], "checkpoint: signature in another spelling")
-    need(signature[:4].hex() == key_id, "checkpoint: another key")
-    Ed25519PublicKey.from_public_bytes(base64.b64decode(key)[1:]).verify(signature[4:], body.encode() + b"\n")
+    ours = [b64(line.split(" ")[2], "checkpoint: signature in another spelling") for line in ours]
+    ours = [signature for signature in ours if signature[:4].hex() == key_id]
+    need(len(ours) == 1, "checkpoint: no signature by this key of the log")
+    Ed25519PublicKey.from_public_bytes(base64.b64decode(key)[1:]).verify(ours[0][4:], body.encode() + b"\n")
     return int(size), b64(root, "checkpoint: root in another spelling")
 
 def consistent(old, new, old_root, new_root, proof):  # RFC 9162 section 2.1.4.2

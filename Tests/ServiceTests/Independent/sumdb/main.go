@@ -3,14 +3,17 @@
 //
 //	GO111MODULE=off GOPATH=/usr/share/gocode go run main.go export FOLDER VERIFIER_KEY
 //	GO111MODULE=off GOPATH=/usr/share/gocode go run main.go entry LEAF_FILE PROOF_FILE VERIFIER_KEY
+//	GO111MODULE=off GOPATH=/usr/share/gocode go run main.go witnessed NOTE_FILE VERIFIER_KEY WITNESS_KEY
 //
 // Ends with 0 and one line, or with 1 and the first fault. Formats: docs/spec/access-log.md.
 package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -47,6 +50,37 @@ func checkpoint(message []byte, key string) tlog.Tree {
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	need(err == nil && strconv.FormatInt(size, 10) == lines[1], "checkpoint: size")
 	return tlog.Tree{N: size, Hash: hash(lines[2])}
+}
+
+// cosigner verifies what a witness signs: a time before the note's text (C2SP tlog-cosignature, type 04).
+type cosigner struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (c cosigner) Name() string    { return c.name }
+func (c cosigner) KeyHash() uint32 { return c.hash }
+func (c cosigner) Verify(text, signature []byte) bool {
+	if len(signature) != 8+ed25519.SignatureSize {
+		return false
+	}
+	head := fmt.Sprintf("cosignature/v1\ntime %d\n", binary.BigEndian.Uint64(signature))
+	return ed25519.Verify(c.key, append([]byte(head), text...), signature[8:])
+}
+
+func auditWitnessed(message []byte, key, witness string) {
+	parts := strings.SplitN(witness, "+", 3)
+	need(len(parts) == 3, "witness key")
+	raw, err := base64.StdEncoding.DecodeString(parts[2])
+	need(err == nil && len(raw) == 33 && raw[0] == 4, "witness key: %v", err)
+	digest := sha256.Sum256(append([]byte(parts[0]+"\n"), raw...))
+	need(hex.EncodeToString(digest[:4]) == parts[1], "witness key: id")
+	tree := checkpoint(message, key)
+	verifier := cosigner{parts[0], binary.BigEndian.Uint32(digest[:4]), raw[1:]}
+	_, err = note.Open(message, note.VerifierList(verifier))
+	need(err == nil, "cosignature: %v", err)
+	fmt.Printf("audited: a checkpoint of size %d, cosigned by %s\n", tree.N, parts[0])
 }
 
 func hash(text string) tlog.Hash {
@@ -153,7 +187,9 @@ func main() {
 		auditExport(os.Args[2], os.Args[3])
 	case len(os.Args) == 5 && os.Args[1] == "entry":
 		auditEntry(read(os.Args[2]), read(os.Args[3]), os.Args[4])
+	case len(os.Args) == 5 && os.Args[1] == "witnessed":
+		auditWitnessed(read(os.Args[2]), os.Args[3], os.Args[4])
 	default:
-		need(false, "use export FOLDER KEY or entry LEAF PROOF KEY")
+		need(false, "use export FOLDER KEY, entry LEAF PROOF KEY or witnessed NOTE KEY WITNESS_KEY")
 	}
 }

@@ -1,12 +1,12 @@
 // Small files that must be there whole or not at all, after a crash as well: a torn root key or keyring would
-// lose every record.
+// lose every record, and a torn memory of what was signed would let it be signed again.
 
 import Glibc
 import StrictEncoding
 import VaultCrypto
 
 /// Why a file was not read or written.
-enum DurableFileError: Error, Equatable {
+package enum DurableFileError: Error, Equatable {
     case missing
     case exists
     case notAFile
@@ -16,15 +16,18 @@ enum DurableFileError: Error, Equatable {
 }
 
 /// A file that is replaced as a whole: written beside itself, synced, renamed, and the folder synced.
-struct DurableFile {
-    let path: String
+package struct DurableFile: Sendable {
+    package let path: String
+
+    /// A file, there or not yet there.
+    package init(_ path: String) { self.path = path }
 
     /// Reads the whole file.
     /// - Parameters:
     ///   - limit: greatest size in bytes; nothing is allocated for more.
     ///   - isPrivate: refuse a file that others than its owner may read or write. Checked on the open
     ///     descriptor, so that the file cannot be swapped between the check and the reading.
-    func read(limit: Int, isPrivate: Bool) throws(DurableFileError) -> [UInt8] {
+    package func read(limit: Int, isPrivate: Bool) throws(DurableFileError) -> [UInt8] {
         // Without O_NONBLOCK a pipe in the file's place would hang the start.
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw Self.lastError() }
@@ -48,7 +51,7 @@ struct DurableFile {
     /// Writes the whole file with mode 0600.
     /// - Parameter isReplacing: whether a file that is there is replaced; if not, that is
     ///   ``DurableFileError/exists``.
-    func write(_ bytes: [UInt8], replacing isReplacing: Bool) throws(DurableFileError) {
+    package func write(_ bytes: [UInt8], replacing isReplacing: Bool) throws(DurableFileError) {
         let suffix: String
         do { suffix = Hex.encode(try SystemRandom().bytes(8)) } catch { throw .system(errno: EIO) }
         let temporary = path + "." + suffix + ".tmp"
@@ -82,18 +85,6 @@ struct DurableFile {
             throw error
         }
         try syncFolder()
-    }
-
-    /// Runs a read-compare-replace alone among all processes that use this file.
-    func locked<Result>(_ body: () throws(KeyringError) -> Result) throws(KeyringError) -> Result {
-        // A file of its own: the file itself is renamed away under whoever waits for it.
-        let descriptor = unsafe open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw .fileNotWritable(errno: errno) }
-        defer { close(descriptor) }
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw .fileNotWritable(errno: errno) }
-        }
-        return try body()
     }
 
     private func syncFolder() throws(DurableFileError) {
