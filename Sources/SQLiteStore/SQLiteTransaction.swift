@@ -241,6 +241,34 @@ struct SQLiteTransaction: VaultTransaction {
         return found
     }
 
+    func contacts(after: ContactID?, limit: Int) throws -> [StoredContact] {
+        let ids = try rows(
+            "SELECT id FROM contacts WHERE id > ? AND state <> 'erased' ORDER BY id LIMIT ?",
+            [Data(after?.bytes ?? []), limit]
+        ) { row in ContactID(bytes: row.bytes(0)) }
+        let found = try contacts(ids)
+        return ids.compactMap { found[$0] }
+    }
+
+    func countContacts(with mark: StoredKeyMark) throws -> UInt64 {
+        let bytes = Data(mark.bytes)
+        return try row(
+            """
+            SELECT count(*) FROM contacts
+            WHERE substr(sealed, ?, ?) = ? OR substr(disclosure_key, ?, ?) = ?
+            """, [mark.sealed + 1, bytes.count, bytes, mark.disclosureKey + 1, bytes.count, bytes]
+        ) { try $0.number(0) } ?? 0
+    }
+
+    func replaceKeys(of contact: StoredContact, expecting sealed: [UInt8]) throws -> Bool {
+        try execute(
+            "UPDATE contacts SET sealed = ?, disclosure_key = ? WHERE id = ? AND sealed = ?",
+            [
+                Data(contact.sealed), Data(contact.disclosureKey), Data(contact.id.bytes), Data(sealed),
+            ])
+        return database.changesCount == 1
+    }
+
     func contactCount() throws -> UInt64 {
         try row("SELECT count(*) FROM contacts") { try $0.number(0) } ?? 0
     }

@@ -42,3 +42,23 @@ public struct KeyBody: Codable, Sendable {
         case nextStep = "next_step"
     }
 }
+
+/// A part of the way through all records.
+public struct RewrapStepBody: Codable, Sendable {
+    /// Records that were looked at.
+    public let examined: Int
+    /// Records that were brought under the active version.
+    public let rewrapped: Int
+    /// Records that do not open, and stay as they are.
+    public let unreadable: Int
+    /// Where to go on; `nil` at the end.
+    public let next: String?
+
+    /// A step.
+    public init(examined: Int, rewrapped: Int, unreadable: Int, next: String?) {
+        self.examined = examined
+        self.rewrapped = rewrapped
+        self.unreadable = unreadable
+        self.next = next
+    }
+}

@@ -12,12 +12,14 @@ package enum ConflictText {
         case "too_many_groups": "more than 100,000 combinations: ask for a shorter time or for one property"
         case "key_state":
             "the state of this key version does not allow that step: see `contact-vault keys list`"
-        case "key_not_rotatable": "only token_signing and log_signing can be changed in this version"
+        case "key_not_rotatable": "this key cannot be changed in that way in this version"
         case "export_of_nobody": "an export for a subject is about one contact: name it"
         case "export_of_no_time": "the time ends before it begins, or none of it is yours to read"
         case "question_needs_whole_log":
             "this question needs a token without a time range: who said no before it is unknown"
         case "size_unknown": "this log never had that many entries: is the earlier export of another log?"
+        case "key_in_use":
+            "records are still under this version: `contact-vault keys rewrap` brings them under the active one"
         case "legal_hold":
             "the contact must be kept for now: lift the legal hold first (`contact-vault contacts hold --lift`)"
         case "retention_too_short": "the log is kept for 36 months at least"

@@ -73,6 +73,15 @@ extension VaultRequestContext {
     }
 }
 
+extension RewrapStepBody {
+    /// The wire form of a step.
+    init(_ step: RewrapStep) {
+        self.init(
+            examined: step.examined, rewrapped: step.rewrapped, unreadable: step.unreadable,
+            next: step.next?.description)
+    }
+}
+
 extension KeyBody {
     fileprivate init(_ status: KeyStatus) {
         let key = status.key

@@ -126,6 +126,13 @@ struct OperatorRoutes {
     private func addRegistry(to router: Router<VaultRequestContext>) {
         let keys = KeyRoutes(vault: vault)
         router.get("/operator/keys") { _, context in try await keys.list(as: .localOperator, context) }
+        router.post("/operator/keys/rewrap") { request, context -> Response in
+            let object = try await request.object(members: ["after"])
+            let step = try await vault.rewrapRecords(
+                after: try object.word("after") { ContactID($0) }, limit: 500, as: .localOperator,
+                requestID: context.requestID)
+            return try .json(RewrapStepBody(step))
+        }
         router.post("/operator/keys/:key/rotate") { _, context in
             try await keys.rotate(as: .localOperator, context)
         }

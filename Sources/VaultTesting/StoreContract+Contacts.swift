@@ -160,6 +160,41 @@ extension StoreContract {
                 try expectEqual(try reader.logLeaves(0..<6).count, 6, "leaves")
             }
         },
+        onStore(
+            "keys are replaced only if the record is the expected one; versions are counted where they stand"
+        ) { store in
+            let first = ContractSample.contact(1, sealed: [9, 9, 0, 1])
+            try await store.transaction {
+                try $0.insertContacts([
+                    first, ContractSample.contact(2, sealed: [9, 9, 0, 2]), ContractSample.contact(3),
+                ])
+            }
+            func count(_ bytes: [UInt8], disclosureKey: Int = 66) async throws -> UInt64 {
+                try await store.read {
+                    try $0.countContacts(
+                        with: StoredKeyMark(sealed: 2, disclosureKey: disclosureKey, bytes: bytes))
+                }
+            }
+            try expectEqual(try await count([0, 1]), 1, "in the record")
+            try expectEqual(try await count([3, 3]), 1, "in the disclosure key")
+            try expectEqual(try await count([7, 7]), 0, "nowhere")
+            let rewrapped = ContractSample.contact(1, sealed: [9, 9, 0, 5])
+            try expect(
+                try await !store.transaction { try $0.replaceKeys(of: rewrapped, expecting: [1]) },
+                "another record")
+            try expect(
+                try await store.transaction { try $0.replaceKeys(of: rewrapped, expecting: first.sealed) },
+                "this one")
+            let ids = [1, 2, 3].map { ContractSample.contactID($0) }
+            try await store.transaction { try $0.eraseContact(ids[1]) }
+            try await store.read { reader in
+                try expectEqual(try reader.contacts([ids[0]])[ids[0]]?.sealed, [9, 9, 0, 5], "replaced")
+                try expectEqual(
+                    try reader.contacts(after: nil, limit: 9).map(\.id), [ids[0], ids[2]],
+                    "all but the erased")
+                try expectEqual(try reader.contacts(after: ids[0], limit: 1).map(\.id), [ids[2]], "after one")
+            }
+        },
         onStore("legal holds are set once, read, and taken away") { store in
             let ids = [1, 2].map { ContractSample.contactID($0) }
             let hold = StoredLegalHold(

@@ -14,11 +14,14 @@ struct KeysCommand: AsyncParsableCommand {
             A rotation of the token-signing key is: rotate (a new version is published), promote (it signs, the one before \
             still verifies), retire (the one before is out of use). `keys list` says what is next and when it may be done.
 
+            A rotation of the key-encryption key (kek) is: rotate, promote, rewrap, retire, destroy. What was erased before opens no \
+            more from any backup once the version that it was under is destroyed.
+
             Example: contact-vault keys list
             """,
         subcommands: [
             KeysList.self, KeysRotate.self, KeysPromote.self, KeysRetire.self, KeysCompromise.self,
-            KeysDestroy.self,
+            KeysDestroy.self, KeysRewrap.self,
         ])
 
     /// One line about a version.
@@ -158,4 +161,37 @@ struct KeysDestroy: AsyncParsableCommand {
     @OptionGroup var version: KeyVersionOptions
 
     func run() async throws { try await version.step("destroy") }
+}
+
+struct KeysRewrap: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rewrap",
+        abstract: "Bring every record under the active key-encryption key, while the vault serves.",
+        discussion: """
+            Only the wrapping of data keys changes. It may be broken off and run again.
+
+            Example: contact-vault keys rewrap
+            """)
+
+    @OptionGroup var options: DataOptions
+    @OptionGroup var passphrase: PassphraseOptions
+
+    func run() async throws {
+        var (examined, rewrapped, unreadable) = (0, 0, 0)
+        try await options.folder.withSession(passphrase) { session in
+            var after: String?
+            repeat {
+                let step = try await session.rewrap(after: after)
+                examined += step.examined
+                rewrapped += step.rewrapped
+                unreadable += step.unreadable
+                after = step.next
+                if examined % 50_000 < step.examined, after != nil { Terminal.message("\(examined) records") }
+            } while after != nil
+        }
+        Terminal.message("looked at \(examined) records, brought \(rewrapped) under the active key")
+        guard unreadable == 0 else {
+            throw CommandFailure("\(unreadable) records do not open and stay as they are")
+        }
+    }
 }

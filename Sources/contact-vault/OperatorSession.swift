@@ -123,6 +123,14 @@ struct OperatorSession: Sendable {
         _ = try await send("DELETE", "/operator/contacts/\(id)/consents/\(purpose)")
     }
 
+    func rewrap(after: String?) async throws -> RewrapStepBody {
+        var object = JSONObject()
+        object["after"] = after.map { .string($0) }
+        return try decode(
+            RewrapStepBody.self,
+            try await send("POST", "/operator/keys/rewrap", body: JSONValue.object(object).canonicalBytes))
+    }
+
     func hold(_ reference: Reference, _ id: ContactID) async throws {
         let body = JSONValue.object(JSONObject([("reference", .string(reference.text))])).canonicalBytes
         _ = try await send("PUT", "/operator/contacts/\(id)/hold", body: body)

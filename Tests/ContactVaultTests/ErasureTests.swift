@@ -4,9 +4,11 @@ import AccessLog
 import AccessToken
 import ContactModel
 import ContactVault
+import EnvelopeEncryption
 import Foundation
 import GRDB
 import Testing
+import VaultCrypto
 import VaultTesting
 
 @Suite("Erasure")
@@ -86,6 +88,84 @@ struct ErasureTests {
         }
         let entry = try #require(try await fixture.entries().last { $0.kind == .contactErase })
         #expect(entry.outcome == .permit)
+    }
+
+    @Test(
+        "a backup made before, with the keyring of after a rotation, gives nobody back; who is here is as before"
+    )
+    func backup() async throws {
+        let fixture = try await VaultFixture.make(
+            policy: VaultFixture.policy(uses: 9), clock: clock.reading, storesKeyring: true)
+        let vault = fixture.vault
+        let contacts = try await fixture.store(numbered: 0..<700)
+        let client = try await fixture.registerClient()
+        _ = try await client.release(contacts[7])
+        let backup = try await fixture.store.read { reader in
+            (try reader.contacts(contacts), try reader.disclosures(0..<(try reader.logHead().size)))
+        }
+        try await vault.eraseContact(contacts[7], as: .localOperator, requestID: fixture.requestID())
+
+        func step(_ change: KeyChange) async throws {
+            try await vault.changeKeys(change, as: .localOperator, requestID: fixture.requestID())
+        }
+        let (one, two) = (KeyReference(.kek, id: 1, version: 1), KeyReference(.kek, id: 1, version: 2))
+        try await step(.add(.kek))
+        try await step(.promote(two))
+        _ = try await client.release(contacts[8])
+        for refused in [KeyChange.retire(one), .destroy(one)] {
+            guard case .conflict("key_in_use")? = await refusal({ try await step(refused) }) else {
+                Issue.record("\(refused) while records are under it")
+                continue
+            }
+        }
+        // Broken off in the middle, and begun again.
+        let first = try await vault.rewrapRecords(
+            after: nil, limit: 300, as: .localOperator, requestID: fixture.requestID())
+        #expect(first.rewrapped == 300 && first.next != nil)
+        _ = try await client.release(contacts[9])
+        var (next, total) = (ContactID?.none, 0)
+        repeat {
+            let part = try await vault.rewrapRecords(
+                after: next, limit: 300, as: .localOperator, requestID: fixture.requestID())
+            #expect(part.unreadable == 0)
+            total += part.rewrapped
+            next = part.next
+        } while next != nil
+        #expect(total == 399)
+        try await step(.retire(one))
+        try await step(.destroy(one))
+
+        // Only what wraps the data key has changed: version, nonce, sealed key, tag, and the header's own tag.
+        let after = try await fixture.store.read { try $0.contacts(contacts) }
+        for (id, contact) in after where id != contacts[7] {
+            let before = try #require(backup.0[id])
+            #expect(contact.generation == before.generation && contact.attributes == before.attributes)
+            // Header and wrapped key 124 bytes, four directory entries of 36, the header's tag 32; then the fields.
+            let isSame = contact.sealed.dropFirst(300) == before.sealed.dropFirst(300)
+            #expect(isSame && before.sealed.count > 300)
+            #expect(contact.sealed != before.sealed && contact.disclosureKey != before.disclosureKey)
+        }
+        for contact in contacts[10..<20] { #expect(try await client.release(contact).phone != nil) }
+        try await fixture.verifyLog()
+
+        // The thief of the backup with today's keyring.
+        let today = try #require(fixture.storage).load()
+        for (id, contact) in backup.0 {
+            #expect(throws: EnvelopeError.self) { () throws in
+                _ = try today.disclosureKey(wrapped: contact.disclosureKey, tenant: today.tenant, contact: id)
+            }
+            let context = RecordContext(tenant: today.tenant, record: id, generation: 1, schema: 1)
+            #expect(throws: EnvelopeError.self) { () throws in
+                _ = try today.reencrypt(
+                    SealedRecord(parsing: contact.sealed), context: context, random: SystemRandom())
+            }
+        }
+        #expect(
+            backup.1.values.contains { $0.contact == contacts[7] },
+            "the backup has what was disclosed, sealed")
+        #expect(try await fixture.entries(.keyRewrap, .permit).map(\.count) == [300, 300, 99])
+        try await vault.close()
+        try await fixture.reopened().vault.close()
     }
 
     @Test("a report to an erased contact holds nothing, and one to a stranger is refused")

@@ -43,7 +43,7 @@ struct OperatorTests {
             ["log", "audit"], ["log", "witness"], ["log", "witness", "init"], ["log", "witness", "serve"],
             ["log", "subject"], ["log", "report"], ["log", "shards"], ["log", "expire"],
             ["contacts", "hold"],
-            ["contacts", "expire"],
+            ["contacts", "expire"], ["keys", "rewrap"],
             ["log", "entries"],
             ["log", "prove"], ["log", "checkpoint"], ["policy"], ["policy", "check"], ["policy", "show"],
             ["keys"],

@@ -207,6 +207,7 @@ extension Vault {
                 }
                 let contact = try prepared.replacing(
                     stored, at: transaction.now, stopped: transaction.stop(of: prepared.numbers))
+                try transaction.requireUsableKey(of: contact)
                 guard try transaction.store.replaceContact(contact, expecting: generation) else {
                     return .failed(.generationMismatch, "generation_mismatch")
                 }
@@ -495,10 +496,20 @@ extension ManagedTransaction {
         return standing.count
     }
 
+    /// Refuses what was sealed before its key was taken out of use, and would open no more.
+    fileprivate func requireUsableKey(of contact: StoredContact) throws {
+        let sealed = try SealedRecord(parsing: contact.sealed)
+        switch keyring.kek(id: sealed.kekID, version: sealed.kekVersion)?.state {
+        case .active, .decryptOnly, .preActive: return
+        default: throw VaultError.logUnavailable("key_changed")
+        }
+    }
+
     /// Stores a new contact with its consents and one entry.
     fileprivate mutating func store(
         _ contact: StoredContact, _ consents: [StoredConsent]
     ) throws -> EntryReceipt {
+        try requireUsableKey(of: contact)
         try store.insertContacts([contact])
         if !consents.isEmpty { try store.putConsents(consents) }
         return try log(.contactCreate, about: contact) { $0.count = UInt64(consents.count) }

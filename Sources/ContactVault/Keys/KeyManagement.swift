@@ -32,6 +32,17 @@ public enum KeyChange: Hashable, Sendable {
         }
     }
 
+    /// Whether it can be done in this version. A key-encryption key that somebody may know needs every record to be encrypted anew,
+    /// which is not built.
+    fileprivate var isSupported: Bool {
+        switch (name, self) {
+        case (.tokenSigning, _), (.logSigning, _): true
+        case (.kek, .compromise): false
+        case (.kek, _): true
+        default: false
+        }
+    }
+
     /// What a token must be for to ask for this step.
     var operation: KeyManagementDetails.Operation {
         switch self {
@@ -97,7 +108,7 @@ extension Vault {
                 guard let storage else {
                     return .failed(.conflict("keyring_not_stored_here"), "keyring_not_stored_here")
                 }
-                guard change.name == .tokenSigning || change.name == .logSigning else {
+                guard change.isSupported else {
                     return .failed(.conflict("key_not_rotatable"), "key_not_rotatable")
                 }
                 return try transaction.changeKeys(change, in: storage, tenant: tenant, random: random)
@@ -206,6 +217,7 @@ extension ManagedTransaction {
         if let allowed = try earliest(change, in: stored), now < allowed {
             return .failed(.tooEarly(allowed), "too_early")
         }
+        if try isInUse(change) { return .failed(.conflict("key_in_use"), "key_in_use") }
         var editor = KeyringEditor(stored)
         let steps: [(kind: EntryKind, key: KeyReference)]
         do throws(KeyringError) {
@@ -235,6 +247,16 @@ extension ManagedTransaction {
         try storage.store(keyring)
         try store.putKeyringEpoch(keyring.epoch)
         return .done((keyring, about))
+    }
+
+    /// Whether a step would take away a key-encryption key that a record or a disclosure key is still under.
+    private func isInUse(_ change: KeyChange) throws -> Bool {
+        switch change {
+        case .retire(let key), .destroy(let key):
+            guard key.name == .kek else { return false }
+            return try store.countContacts(with: StoredKeyMark(kekVersion: key.version)) > 0
+        case .add, .promote, .compromise: return false
+        }
     }
 
     private func earliest(_ change: KeyChange, in keyring: Keyring) throws -> Timestamp? {

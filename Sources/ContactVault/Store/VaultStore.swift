@@ -60,6 +60,10 @@ public protocol VaultReader {
     func contacts(_ ids: [ContactID]) throws -> [ContactID: StoredContact]
     /// All consents of these contacts, by purpose; contacts without any are left out.
     func consents(of contacts: [ContactID]) throws -> [ContactID: [StoredConsent]]
+    /// Contacts that are not erased, by id, from after one on.
+    func contacts(after: ContactID?, limit: Int) throws -> [StoredContact]
+    /// How many contacts have these bytes at one of two places: in the sealed record, or in the wrapped disclosure key.
+    func countContacts(with mark: StoredKeyMark) throws -> UInt64
     /// How many contacts there are.
     func contactCount() throws -> UInt64
     /// How many entries about each contact there are, and the last of them; contacts without any are left out.
@@ -160,6 +164,9 @@ public protocol VaultTransaction: VaultReader {
     func insertContacts(_ contacts: [StoredContact]) throws
     /// Replaces a contact if its generation is still the expected one; `false` if it is not.
     func replaceContact(_ contact: StoredContact, expecting generation: UInt64) throws -> Bool
+    /// Replaces a contact's sealed record and disclosure key, if the record is still the expected one, byte for byte; `false` if it is
+    /// not.
+    func replaceKeys(of contact: StoredContact, expecting sealed: [UInt8]) throws -> Bool
     /// Sets or changes consents.
     func putConsents(_ consents: [StoredConsent]) throws
     /// Takes away what a contact's row holds (sealed record, keys, index, attributes) and its consents, authorisation and

@@ -119,8 +119,8 @@ enum ReportPage {
         let drawing = Chart.bars(
             Array(shown), series, axis: Axis(reaching: shown.map(\.total).max() ?? 0, parts: 3),
             values: values)
-        return
-            "\(drawing)\(more(UInt64(rest.count), "together \(grouped(rest.reduce(0) { $0 &+ $1.total }))"))"
+        let others = ", together \(grouped(rest.reduce(0) { $0 &+ $1.total }))"
+        return "\(drawing)\(more(UInt64(sorted.count), past: shown.count, others))"
     }
 
     private static func week(_ hours: LogCountsBody) -> HTMLText {
@@ -194,13 +194,9 @@ enum ReportPage {
         return "\(Chart.legend(series))\(drawing)\(more(answer.count, past: shown.count))"
     }
 
-    private static func more(_ count: UInt64, past shown: Int) -> HTMLText {
-        more(count > UInt64(shown) ? count - UInt64(shown) : 0)
-    }
-
-    private static func more(_ count: UInt64, _ words: String = "") -> HTMLText {
-        guard count > 0 else { return "" }
-        return "<p class=\"soft\">and \(grouped(count)) more\(words.isEmpty ? "" : ", ")\(words)</p>\n"
+    private static func more(_ count: UInt64, past shown: Int, _ words: String = "") -> HTMLText {
+        guard count > UInt64(shown) else { return "" }
+        return "<p class=\"soft\">and \(grouped(count - UInt64(shown))) more\(words)</p>\n"
     }
 
     fileprivate static func name(_ value: String?) -> String {
@@ -350,24 +346,15 @@ private struct DayColumns {
                 day = day.next
             }
         }
-        unit =
-            days.count <= 62
-            ? "day" : days.count <= 7 * 62 ? "week" : days.count <= 30 * 62 ? "month" : "year"
+        unit = days.count <= 62 ? "day" : days.count <= 62 * 7 ? "week" : "month"
         var columns: [(bar: Bar, label: String)] = []
         var previous: Day?
         for (index, day) in days.enumerated() {
-            let begins =
-                switch unit {
-                case "day": true
-                case "week": index % 7 == 0
-                case "month": index == 0 || day.day == 1
-                default: index == 0 || (day.month, day.day) == (1, 1)
-                }
-            if begins {
-                let isLong = unit == "month" || unit == "year"
-                let name = String(day.text.prefix(unit == "month" ? 7 : unit == "year" ? 4 : 10))
-                let bar = Bar(name: name, parts: counts.series.map { _ in 0 })
-                columns.append((bar, isLong ? name : day.label(after: previous)))
+            let isFirst = index == 0 || (unit == "month" ? day.day == 1 : unit == "day" || index % 7 == 0)
+            if isFirst {
+                let name = unit == "month" ? String(day.text.prefix(7)) : day.text
+                let label = unit == "month" ? name : day.label(after: previous)
+                columns.append((Bar(name: name, parts: counts.series.map { _ in 0 }), label))
                 previous = day
             }
             for (part, count) in (known[day.text] ?? []).enumerated() {

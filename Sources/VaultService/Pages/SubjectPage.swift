@@ -41,21 +41,12 @@ struct SubjectPage {
     // MARK: Sections
 
     private func head(_ title: String) -> HTMLText {
-        let lead = say(
-            """
-            You are recorded as a stop-collection contact: somebody who may be spoken to in a borrower's place, and who is \
-            not a debtor. Your number lies encrypted in a vault, which hands out no more of it than a purpose needs and \
-            writes every access and every refusal into a log. These are all entries of that log that are about you.
-            """,
-            """
-            您被登记为“停催联系人”：可以代替借款人接受联系的人，而不是债务人。您的号码加密存放在保险库中；\
-            保险库每次只交出该目的所需的最少部分，并把每一次访问和每一次拒绝写入日志。本页列出日志中与您有关的全部条目。
-            """)
+        let summary: HTMLText = isGone ? "" : "\(sentence("lead"))\(figures)"
         return """
             <header><h1>\(title)</h1>
             <p class="soft">\(say("About", "对象"))\(colon)<code>\(report.contact)</code> · \
             \(say("Made", "生成时间"))\(colon)\(time(report.made)) UTC</p>
-            \(isGone ? "" : "<p>\(lead)</p>\(figures)")</header>
+            \(summary)</header>
 
             """
     }
@@ -75,17 +66,8 @@ struct SubjectPage {
     /// Whether nothing is held and nothing known any more: what is missing then says nothing about what has been.
     private var isGone: Bool { report.held == nil && report.accesses.isEmpty }
 
-    private var unknown: HTMLText {
-        paragraph(
-            "This cannot be told any more: what tied the entries of the log to you was erased with your record.",
-            "已无法得知：日志条目与您的关联已随记录一并删除。")
-    }
-
     private var held: HTMLText {
-        guard let held = report.held else {
-            return paragraph(
-                "Nothing is held about you any more.", "我们不再保存您的任何信息。")
-        }
+        guard let held = report.held else { return sentence("nothing") }
         let channels = held.channels.map { word(.channels, $0) }.joined(separator: comma)
         return """
             <dl>
@@ -98,14 +80,12 @@ struct SubjectPage {
             \(item("Language", "语言", word(.languages, held.language)))
             \(item("Time zone", "时区", held.timeZone.joined(separator: comma)))
             </dl>
-            \(paragraph(
-                "Number and name are shown masked here, as this page may pass through many hands. They are kept in full, encrypted.",
-                "本页可能经多人之手，因此号码和姓名以掩码显示；完整内容以加密方式保存。"))
+            \(sentence("masked"))
             """
     }
 
     private var origin: HTMLText {
-        guard let held = report.held else { return nothingHeld }
+        guard let held = report.held else { return sentence("nothing") }
         return """
             <p>\(word(.sources, held.source))</p>
             <dl>
@@ -117,25 +97,16 @@ struct SubjectPage {
     }
 
     private var retention: HTMLText {
-        guard let held = report.held else { return nothingHeld }
-        let hold =
-            held.isHeld
-            ? paragraph(
-                "Whatever that day is, it must be kept for now: its erasure is suspended.",
-                "不论上述日期，目前必须保存：删除已暂停。"
-            ) : ""
+        guard let held = report.held else { return sentence("nothing") }
+        let hold = held.isHeld ? sentence("hold") : ""
         return """
             <dl>\(item("Kept until", "保存至", held.retainUntil))</dl>
-            \(hold)\(paragraph(
-                "The log itself is kept longer. Its entries have no number and no name in them, and once your record is erased they no longer lead to you.",
-                "日志本身保存得更久。日志条目中没有号码和姓名；您的记录删除后，条目不再指向您。"))
+            \(hold)\(sentence("log"))
             """
     }
 
     private var consents: HTMLText {
-        guard !report.consents.isEmpty else {
-            return isGone ? unknown : paragraph("No consent of yours is on record.", "没有登记您的任何同意。")
-        }
+        guard !report.consents.isEmpty else { return sentence(isGone ? "unknown" : "no_consents") }
         let rows = report.consents.map { consent -> [HTMLText] in
             let recipients = consent.recipients?.joined(separator: comma) ?? say("all agencies", "所有机构")
             return [
@@ -154,9 +125,7 @@ struct SubjectPage {
     }
 
     private var recipients: HTMLText {
-        guard !report.recipients.isEmpty else {
-            return isGone ? unknown : paragraph("Nobody has received anything about you.", "没有人收到过您的信息。")
-        }
+        guard !report.recipients.isEmpty else { return sentence(isGone ? "unknown" : "no_recipients") }
         let rows = report.recipients.map { recipient -> [HTMLText] in
             [
                 "\(agency(recipient.agency))", "\(recipient.releases)", moment(recipient.first),
@@ -169,15 +138,11 @@ struct SubjectPage {
                 say("Agency", "机构"), say("Times", "次数"), say("First (UTC)", "首次（UTC）"),
                 say("Last (UTC)", "最近（UTC）"),
             ], widths: [40, 12, 24, 24], rows: rows)
-        let note = paragraph(
-            "How much each received, in full or masked, is in the next section.", "各机构收到多少（完整或掩码），见下一节。")
-        return "\(table)\(note)"
+        return "\(table)\(sentence("recipients"))"
     }
 
     private var accesses: HTMLText {
-        guard !report.accesses.isEmpty else {
-            return isGone ? unknown : paragraph("There is no entry that is about you.", "没有与您有关的条目。")
-        }
+        guard !report.accesses.isEmpty else { return sentence(isGone ? "unknown" : "no_accesses") }
         let rows = report.accesses.map { access -> [HTMLText] in
             let action = access.action.map { say(" (", "（") + word(.actions, $0) + say(")", "）") }
             let purpose = access.purpose.map { word(.purposes, $0) + (action ?? "") }
@@ -194,12 +159,8 @@ struct SubjectPage {
                 say("For what purpose", "目的"),
                 say("By which agency", "机构"), say("How much left", "交出多少"), say("Result", "结果"),
             ], widths: [6, 12, 18, 18, 14, 17, 15], rows: rows)
-        let china = report.held?.timeZone.contains("Asia/Shanghai") == true
-        let note = china ? say(" Add 8 hours for Chinese time.", "北京时间请加 8 小时。") : ""
-        return """
-            \(gap)\(paragraph("Times are in Universal Time (UTC).\(note)", "时间为协调世界时（UTC）。\(note)"))
-            \(table)
-            """
+        let china = report.held?.timeZone.contains("Asia/Shanghai") == true ? sentence("china") : ""
+        return "\(gap)\(sentence("utc"))\(china)\(table)"
     }
 
     /// Says so if numbers are missing: then something is not shown.
@@ -209,40 +170,13 @@ struct SubjectPage {
         let missing = last &- UInt64(present.count)
         guard missing > 0 else { return "" }
         return """
-            <p class="warning">⚠ \(say(
-                "Numbers are missing between 1 and \(last): \(missing). Entries about you are not shown here: they may be too old to be kept, or damaged. Ask why.",
-                "1 至 \(last) 之间缺少 \(missing) 个序号：有与您有关的条目未在此显示，可能已过保存期或已损坏，请询问原因。"))</p>
+            <div class="warning">\(sentence("gap"))<p>\(say("Missing", "缺少"))\(colon)\(missing) / \(last)</p></div>
 
             """
     }
 
     private var rights: HTMLText {
-        let points: [HTMLText] = [
-            point(
-                "You can say no.", "您可以拒绝。",
-                "Tell whoever calls, or whoever gave you this page. It counts from the next request on, also against permissions that were given before.",
-                "请告知来电人或向您提供本页的人。自下一次请求起生效，对此前已发出的许可同样有效。"),
-            point(
-                "You can withdraw a consent.", "您可以撤回同意。",
-                "Each one in section 4, at any time. That too counts from the next request on.",
-                "第 4 节中的每一项同意均可随时撤回，同样自下一次请求起生效。"),
-            point(
-                "You can ask and complain.", "您可以提出请求和投诉。",
-                "You can ask to see, correct or erase what is held about you, and you can complain. Ask whoever gave you this page.",
-                "您可以要求查阅、更正或删除所保存的您的信息，也可以投诉。请联系向您提供本页的人。"),
-            point(
-                "Agencies are named, their staff are not.", "只列机构，不列员工。",
-                "The log knows who asked. This page says for which agency.", "日志中记有提出请求的人；本页只显示其所属机构。"),
-            point(
-                "You can check that nothing is left out.", "您可以核对是否有遗漏。",
-                "The entries about you are numbered 1, 2, 3 and so on. A missing number would be an entry that is not shown. Keep this page, and compare it with a later one.",
-                "与您有关的条目按 1、2、3 依次编号；缺号即表示有条目未显示。请保留本页，以便与以后的报告比对。"),
-            point(
-                "You can check that nothing was changed.", "您可以核对是否被改动。",
-                "Each row has a full proof in the appendix, which anybody with the knowledge can check without asking us. Programs find the same in the report's JSON form; whoever gave you this page can give you that too.",
-                "每一行在附录中都有完整证明，懂技术的人无须询问我们即可核对。报告的 JSON 格式含有同样内容，供程序使用，可向提供本页的人索取。"),
-        ]
-        return "<ul>\(points)</ul>\n"
+        "<ul>\(["refuse", "withdraw", "ask", "staff", "complete", "unchanged"].map(point))</ul>\n"
     }
 
     private var appendix: HTMLText {
@@ -251,29 +185,15 @@ struct SubjectPage {
             <details><summary>\(say("No.", "序号")) \(access.sequence) · \(time(access.time)) · \
             \(word(.kinds, access.kind))</summary>
             <div id="proof-\(access.sequence)">
-            <h4>\(say("Entry", "条目")) \(access.index)</h4><pre>\(access.leaf)</pre>
-            <h4>\(say("That it is about you", "与您有关的证明"))</h4><pre>\(access.disclosures)</pre>
-            <h4>\(say("That it stands in the log", "在日志中的证明"))</h4><pre>\(access.proof)</pre></div></details>
+            <h4>\(text("entry")) \(access.index)</h4><pre>\(access.leaf)</pre>
+            <h4>\(text("yours"))</h4><pre>\(access.disclosures)</pre>
+            <h4>\(text("logged"))</h4><pre>\(access.proof)</pre></div></details>
 
             """
         }
-        let steps: [HTMLText] = [
-            point(
-                "Entry:", "条目：",
-                "the exact text in the log. What points at you is in it as a digest only (_sd).",
-                "日志中的原文；指向您的内容仅以摘要（_sd）出现。"),
-            point(
-                "That it is about you:", "与您有关的证明：",
-                "each part before a ~ is hashed with SHA-256; the result, in base64url, stands among the digests of the entry (RFC 9901).",
-                "每个 ~ 之前的部分经 SHA-256 计算后，其 base64url 结果出现在条目的摘要之中（RFC 9901）。"),
-            point(
-                "That it stands in the log:", "在日志中的证明：",
-                "a C2SP tlog-proof. It leads from the entry to the signed checkpoint (RFC 6962). Compare the log's key with one that you got elsewhere than from us.",
-                "C2SP tlog-proof 格式，由条目推导至已签名的检查点（RFC 6962）。请将日志密钥与从他处取得的密钥比对。"),
-        ]
         return """
             <section class="appendix"><h2>\(say("Appendix: the proofs", "附录：证明"))</h2>
-            \(paragraph("For somebody with the knowledge to check them.", "供懂技术的人核对。"))<ul>\(steps)</ul>
+            \(sentence("experts"))<ul>\(["entry", "yours", "logged"].map(point))</ul>
             <details><summary>\(say("The log, its key, and the checkpoint", "日志、密钥与检查点"))</summary>
             <div><h4>\(say("Log", "日志"))</h4><pre>\(report.log)</pre><h4>\(say("Key", "密钥"))</h4><pre>\(report.policy)</pre>
             <h4>\(say("Checkpoint", "检查点"))</h4><pre>\(report.checkpoint)</pre></div></details>
@@ -326,19 +246,16 @@ struct SubjectPage {
         language == .chinese ? chinese : english
     }
 
-    private func paragraph(_ english: String, _ chinese: String) -> HTMLText {
-        "<p>\(say(english, chinese))</p>\n"
-    }
+    private func text(_ name: String) -> String { word(.sentences, name) }
 
-    private var nothingHeld: HTMLText { paragraph("Nothing is held any more.", "不再保存任何信息。") }
+    private func sentence(_ name: String) -> HTMLText { "<p>\(text(name))</p>\n" }
+
+    private func point(_ name: String) -> HTMLText {
+        "<li><b>\(text(name))</b> \(text(name + ".how"))</li>\n"
+    }
 
     private func item(_ english: String, _ chinese: String, _ value: String) -> HTMLText {
         "<div><dt>\(say(english, chinese))</dt><dd>\(value)</dd></div>"
-    }
-
-    private func point(_ english: String, _ chinese: String, _ why: String, _ whyChinese: String) -> HTMLText
-    {
-        "<li><b>\(say(english, chinese))</b> \(say(why, whyChinese))</li>\n"
     }
 
     private static let style: HTMLText = """

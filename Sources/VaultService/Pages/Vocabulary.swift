@@ -16,6 +16,43 @@ struct Vocabulary {
     /// The words for a code; the code itself if there are none.
     func word(_ code: String, in language: SubjectPage.Language) -> String { words[code]?[language] ?? code }
 
+    /// The sentences of the page.
+    static let sentences = Vocabulary(
+        """
+        lead | You are recorded as a stop-collection contact: somebody who may be spoken to in a borrower's place, and who is not a debtor. Your number lies encrypted in a vault, which hands out no more of it than a purpose needs and writes every access and every refusal into a log. These are all entries of that log that are about you. | 您被登记为“停催联系人”：可以代替借款人接受联系的人，而不是债务人。您的号码加密存放在保险库中；保险库每次只交出该目的所需的最少部分，并把每一次访问和每一次拒绝写入日志。本页列出日志中与您有关的全部条目。
+        nothing | Nothing is held about you any more. | 我们不再保存您的任何信息。
+        unknown | This cannot be told any more: what tied the entries of the log to you was erased with your record. | 已无法得知：日志条目与您的关联已随记录一并删除。
+        masked | Number and name are shown masked here, as this page may pass through many hands. They are kept in full, encrypted. | 本页可能经多人之手，因此号码和姓名以掩码显示；完整内容以加密方式保存。
+        hold | Whatever that day is, it must be kept for now: its erasure is suspended. | 不论上述日期，目前必须保存：删除已暂停。
+        log | The log itself is kept longer. Its entries have no number and no name in them, and once your record is erased they no longer lead to you. | 日志本身保存得更久。日志条目中没有号码和姓名；您的记录删除后，条目不再指向您。
+        no_consents | No consent of yours is on record. | 没有登记您的任何同意。
+        no_recipients | Nobody has received anything about you. | 没有人收到过您的信息。
+        no_accesses | There is no entry that is about you. | 没有与您有关的条目。
+        recipients | How much each received, in full or masked, is in the next section. | 各机构收到多少（完整或掩码），见下一节。
+        utc | Times are in Universal Time (UTC). | 时间为协调世界时（UTC）。
+        china | For Chinese time add 8 hours. | 北京时间请加 8 小时。
+        gap | Numbers are missing in this list. Entries about you are not shown here: they may be too old to be kept, or damaged. Ask why. | 本列表缺少序号：有与您有关的条目未在此显示，可能已过保存期或已损坏。请询问原因。
+        refuse | You can say no. | 您可以拒绝。
+        refuse.how | Tell whoever calls, or whoever gave you this page. It counts from the next request on, also against permissions that were given before. | 请告知来电人或向您提供本页的人。自下一次请求起生效，对此前已发出的许可同样有效。
+        withdraw | You can withdraw a consent. | 您可以撤回同意。
+        withdraw.how | Each one in section 4, at any time. That too counts from the next request on. | 第 4 节中的每一项同意均可随时撤回，同样自下一次请求起生效。
+        ask | You can ask and complain. | 您可以提出请求和投诉。
+        ask.how | You can ask to see, correct or erase what is held about you, and you can complain. Ask whoever gave you this page. | 您可以要求查阅、更正或删除所保存的您的信息，也可以投诉。请联系向您提供本页的人。
+        staff | Agencies are named, their staff are not. | 只列机构，不列员工。
+        staff.how | The log knows who asked. This page says for which agency. | 日志中记有提出请求的人；本页只显示其所属机构。
+        complete | You can check that nothing is left out. | 您可以核对是否有遗漏。
+        complete.how | The entries about you are numbered 1, 2, 3 and so on. A missing number would be an entry that is not shown. Keep this page, and compare it with a later one. | 与您有关的条目按 1、2、3 依次编号；缺号即表示有条目未显示。请保留本页，以便与以后的报告比对。
+        unchanged | You can check that nothing was changed. | 您可以核对是否被改动。
+        unchanged.how | Each row has a full proof in the appendix, which anybody with the knowledge can check without asking us. Programs find the same in the report's JSON form; whoever gave you this page can give you that too. | 每一行在附录中都有完整证明，懂技术的人无须询问我们即可核对。报告的 JSON 格式含有同样内容，供程序使用，可向提供本页的人索取。
+        experts | For somebody with the knowledge to check them. | 供懂技术的人核对。
+        entry | Entry | 条目
+        entry.how | is the exact text in the log. What points at you is in it as a digest only (_sd). | 是日志中的原文；指向您的内容仅以摘要（_sd）出现。
+        yours | That it is about you | 与您有关的证明
+        yours.how | is shown by hashing each part before a ~ with SHA-256: the result, in base64url, stands among the digests of the entry (RFC 9901). | 每个 ~ 之前的部分经 SHA-256 计算后，其 base64url 结果出现在条目的摘要之中（RFC 9901）。
+        logged | That it stands in the log | 在日志中的证明
+        logged.how | is shown by a C2SP tlog-proof. It leads from the entry to the signed checkpoint (RFC 6962). Compare the log's key with one that you got elsewhere than from us. | 采用 C2SP tlog-proof 格式，由条目推导至已签名的检查点（RFC 6962）。请将日志密钥与从他处取得的密钥比对。
+        """)
+
     /// Kinds of entries that can be about a contact.
     static let kinds = Vocabulary(
         """
@@ -92,7 +129,7 @@ struct Vocabulary {
     static let forms = Vocabulary(
         """
         reveal | in full | 完整
-        seal | in full, locked so that only the agency's dialling system can open it | 完整，但已加密（仅机构的拨号系统可解开）
+        seal | in full, encrypted so that only one system of the agency can open it | 完整，但已加密（仅机构的指定系统可解开）
         mask | masked (a few characters only) | 掩码（仅少数字符）
         match | only whether it is the same | 仅告知是否相同
         """)
