@@ -10,7 +10,9 @@ import VaultTesting
 
 @Suite("Key rotation at the terminal")
 struct KeyRotationCommandTests {
-    @Test("the key-encryption key: rotate, promote, rewrap, retire, destroy; releases go on, and a step too early is refused")
+    @Test(
+        "the key-encryption key: rotate, promote, rewrap, retire, destroy; releases go on, and a step too early is refused"
+    )
     func keyEncryptionKey() async throws {
         let vault = try ServedVault()
         let contacts = try vault.importContacts((0..<20).map { Invented.contact($0) })
@@ -27,7 +29,8 @@ struct KeyRotationCommandTests {
         try await release(0)
         for step in ["retire", "destroy"] {
             let early = try CommandLineProgram.run(["keys", step, "kek", "1", "--data", vault.data])
-            #expect(early.code == 1 && early.messages.contains("keys rewrap") || step == "destroy" && early.code == 1)
+            #expect(early.code == 1)
+            if step == "retire" { #expect(early.messages.contains("keys rewrap"), "\(early.messages)") }
         }
         #expect(try vault.command("keys", "rewrap").messages.contains("brought 20 under the active key"))
         #expect(try vault.command("keys", "rewrap").messages.contains("brought 0 under the active key"))
@@ -43,7 +46,8 @@ struct KeyRotationCommandTests {
         #expect(vault.stop() == 0)
     }
 
-    @Test("the log's key: log.vkey has the new one first and keeps the old one, and either verifies meanwhile")
+    @Test(
+        "the log's key: log.vkey has the new one first and keeps the old one, and either verifies meanwhile")
     func logKey() async throws {
         let vault = try ServedVault()
         try vault.start()
@@ -67,7 +71,8 @@ struct KeyRotationCommandTests {
         try vault.command("keys", "retire", "log_signing", "1")
         let oldFile = vault.folder.file("old.vkey")
         try (String(old) + "\n").write(toFile: oldFile, atomically: true, encoding: .utf8)
-        #expect(try CommandLineProgram.run(["log", "verify", "--data", vault.data, "--key", oldFile]).code == 1)
+        let byOld = try CommandLineProgram.run(["log", "verify", "--data", vault.data, "--key", oldFile])
+        #expect(byOld.code == 1)
         #expect(vault.stop() == 0)
         #expect(try vault.verifyLog().code == 0)
     }
