@@ -72,6 +72,8 @@ public struct WitnessFolder: Sendable {
 
     /// Opens the witness, alone among all processes.
     public func open() throws -> OpenedWitness {
+        // The lock before the memory: what another process has seen meanwhile must not be forgotten.
+        let lock = try WitnessLock(path + "/lock")
         let signer = try WitnessKeyText.signer(
             of: try read(key, "witness.key", isPrivate: true, missing: .missing))
         let policy: LogTrustPolicy
@@ -84,8 +86,6 @@ public struct WitnessFolder: Sendable {
         guard let memory = WitnessMemory(try read(seen, "seen.json", missing: .memoryMissing)) else {
             throw Fault.malformed("seen.json")
         }
-        let lock = unsafe Glibc.open(path + "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard lock >= 0, flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw Fault.locked }
         return OpenedWitness(
             witness: Witness(signer: signer, logs: policy.logs.map(\.key)), memory: memory, file: seen,
             lock: lock)
@@ -100,6 +100,19 @@ public struct WitnessFolder: Sendable {
             throw error == .missing ? missing : .file(name)
         }
     }
+}
+
+/// Keeps other processes from serving the same witness.
+private final class WitnessLock: Sendable {
+    private let descriptor: Int32
+
+    init(_ path: String) throws(WitnessFolder.Fault) {
+        descriptor = unsafe Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw errno == ENOENT ? .missing : .file("lock") }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { throw .locked }
+    }
+
+    deinit { close(descriptor) }
 }
 
 /// A witness's private key as text, `PRIVATE+KEY+name+id+base64(04 ‖ seed)`, which is what programs of the field read.
@@ -153,16 +166,14 @@ public actor OpenedWitness {
     private let witness: Witness
     private var memory: WitnessMemory
     private let file: DurableFile
-    private let lock: Int32
+    private let lock: WitnessLock
 
-    fileprivate init(witness: Witness, memory: WitnessMemory, file: DurableFile, lock: Int32) {
+    fileprivate init(witness: Witness, memory: WitnessMemory, file: DurableFile, lock: WitnessLock) {
         self.witness = witness
         self.memory = memory
         self.file = file
         self.lock = lock
     }
-
-    deinit { close(lock) }
 
     /// Its public key.
     public nonisolated var verifierKey: String { witness.verifier.verifierKey }
@@ -178,6 +189,8 @@ public actor OpenedWitness {
         }
         let checkpoint = try witness.check(request, after: last)
         let line = try witness.cosign(checkpoint, at: now)
+        // The same again needs no remembering: anybody may send it as often as they like.
+        if checkpoint == last { return line }
         var next = memory
         next.notes[origin] = try request.note.adding(Array(line.utf8)).serialized
         try file.write(next.bytes, replacing: true)

@@ -123,8 +123,9 @@ struct RegistryCommandTests {
             "keys", "promote", "token_signing", "2", "--data", vault.data,
         ])
         #expect(early.code == 1 && early.messages.contains("wait"), "\(early.messages)")
-        #expect(try CommandLineProgram.run(["keys", "rotate", "blind_index", "--data", vault.data]).code == 1)
-        #expect(try CommandLineProgram.run(["keys", "rotate", "nothing", "--data", vault.data]).code == 1)
+        for key in ["blind_index", "nothing"] {
+            #expect(try CommandLineProgram.run(["keys", "rotate", key, "--data", vault.data]).code == 1)
+        }
 
         try vault.command("keys", "compromise", "token_signing", "1")
         await expectRefusal(401, "invalid-token") {

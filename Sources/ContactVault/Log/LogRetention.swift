@@ -73,23 +73,37 @@ extension Vault {
         guard end > 0 else { return 0 }
         // What is removed must be under a signed checkpoint: its leaves can never be hashed again.
         try await publishCheckpoint()
-        let removed = try await manage(
-            .logExpire, as: .localOperator, requestID: requestID,
-            covers: { _ throws(TokenError) in throw .insufficientScope },
-            { transaction -> ManagedOutcome<UInt64> in
-                let before = try transaction.store.firstLeaf()
-                guard end > before else { return .done(0) }
-                try transaction.store.removeLeaves(before: end)
-                try transaction.log(.logExpire, about: nil) { draft in
-                    draft.count = end - before
-                    draft.generation = end
-                }
-                return .done(end - before)
-            })
+        var removed: UInt64 = 0
+        while true {
+            let step = try await removeLeaves(before: end, requestID: requestID)
+            guard step > 0 else { break }
+            removed += step
+        }
         state.mustExpunge.withLock { $0 = true }
         await expungeErased()
         return removed
     }
+
+    /// Removes some leaves before an index, with an entry: in steps, so that releases do not wait for millions of rows.
+    private func removeLeaves(before end: UInt64, requestID: Reference) async throws -> UInt64 {
+        try await manage(
+            .logExpire, as: .localOperator, requestID: requestID,
+            covers: { _ throws(TokenError) in throw .insufficientScope },
+            { transaction -> ManagedOutcome<UInt64> in
+                let first = try transaction.store.firstLeaf()
+                let step = min(end, first + Self.removedAtOnce)
+                guard step > first else { return .done(0) }
+                try transaction.store.removeLeaves(before: step)
+                try transaction.log(.logExpire, about: nil) { draft in
+                    draft.count = step - first
+                    draft.generation = step
+                }
+                return .done(step - first)
+            })
+    }
+
+    /// Leaves removed by one transaction: a whole tile of the level above.
+    private static var removedAtOnce: UInt64 { 65_536 }
 }
 
 /// A calendar month, UTC.
