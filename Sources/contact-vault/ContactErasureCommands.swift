@@ -7,19 +7,35 @@ struct ContactsErase: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "erase",
         abstract: "Erase a contact's record; entries and a place on the stop list stay.",
-        discussion: "Example: contact-vault contacts erase ct_…")
+        discussion: """
+            With --from-backups the key-encryption key is replaced as well, all records are brought under the new one, and the old \
+            one is destroyed: copies of the store that were made before open nothing with the keyring of now. Every record is \
+            touched; the vault serves meanwhile.
+
+            Example: contact-vault contacts erase ct_…
+            """)
 
     @OptionGroup var options: DataOptions
     @OptionGroup var passphrase: PassphraseOptions
+    @OptionGroup var backups: ErasureOptions
 
     @Argument(help: "The contact, ct_….")
     var contact: String
 
     func run() async throws {
         let id = try ContactsShow.contact(contact)
-        try await options.folder.withSession(passphrase) { try await $0.erase(id) }
-        Terminal.message("erased \(id)")
+        try await options.folder.withSession(passphrase) { session in
+            try await session.erase(id)
+            Terminal.message("erased \(id)")
+            if backups.fromBackups { try await KeysRewrap.replaceKey(session) }
+        }
     }
+}
+
+/// How far an erasure reaches.
+struct ErasureOptions: ParsableArguments {
+    @Flag(help: "Make it true of backups of the store too, by replacing the key-encryption key.")
+    var fromBackups = false
 }
 
 struct ContactsHold: AsyncParsableCommand {
@@ -65,16 +81,19 @@ struct ContactsExpire: AsyncParsableCommand {
 
     @OptionGroup var options: DataOptions
     @OptionGroup var passphrase: PassphraseOptions
+    @OptionGroup var backups: ErasureOptions
 
     func run() async throws {
-        var erased: Int64 = 0
-        let held = try await options.folder.withSession(passphrase) { session in
-            while true {
-                let step = try await session.eraseExpired()
+        try await options.folder.withSession(passphrase) { session in
+            var (erased, held): (Int64, Int64) = (0, 0)
+            var step: (erased: Int64, held: Int64)
+            repeat {
+                step = try await session.eraseExpired()
                 erased += step.erased
-                if step.erased == 0 { return step.held }
-            }
+                held = step.held
+            } while step.erased > 0
+            Terminal.message("erased \(erased) contacts past their day, \(held) are held")
+            if backups.fromBackups, erased > 0 { try await KeysRewrap.replaceKey(session) }
         }
-        Terminal.message("erased \(erased) contacts past their day, \(held) are held")
     }
 }

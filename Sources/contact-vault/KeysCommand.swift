@@ -177,21 +177,42 @@ struct KeysRewrap: AsyncParsableCommand {
     @OptionGroup var passphrase: PassphraseOptions
 
     func run() async throws {
+        try await options.folder.withSession(passphrase) { try await Self.rewrapAll($0) }
+    }
+
+    /// Brings every record under the active key-encryption key.
+    static func rewrapAll(_ session: OperatorSession) async throws {
         var (examined, rewrapped, unreadable) = (0, 0, 0)
-        try await options.folder.withSession(passphrase) { session in
-            var after: String?
-            repeat {
-                let step = try await session.rewrap(after: after)
-                examined += step.examined
-                rewrapped += step.rewrapped
-                unreadable += step.unreadable
-                after = step.next
-                if examined % 50_000 < step.examined, after != nil { Terminal.message("\(examined) records") }
-            } while after != nil
-        }
+        var after: String?
+        repeat {
+            let step = try await session.rewrap(after: after)
+            examined += step.examined
+            rewrapped += step.rewrapped
+            unreadable += step.unreadable
+            after = step.next
+            if examined % 50_000 < step.examined, after != nil { Terminal.message("\(examined) records") }
+        } while after != nil
         Terminal.message("looked at \(examined) records, brought \(rewrapped) under the active key")
         guard unreadable == 0 else {
             throw CommandFailure("\(unreadable) records do not open and stay as they are")
         }
+    }
+
+    /// Replaces the key-encryption key and destroys every version before it: what is only in a copy of the store opens no more.
+    static func replaceKey(_ session: OperatorSession) async throws {
+        let made = try await session.rotate(key: "kek")
+        _ = try await session.step("promote", key: "kek", version: made.version)
+        try await rewrapAll(session)
+        for key in try await session.keys() where key.name == "kek" && key.version < made.version {
+            if key.state == "decrypt_only" {
+                _ = try await session.step("retire", key: "kek", version: key.version)
+            }
+            if key.state != "destroyed" {
+                _ = try await session.step("destroy", key: "kek", version: key.version)
+            }
+        }
+        Terminal.message(
+            "earlier copies of the store open nothing with this keyring: make a backup of both, and let old keyrings expire"
+        )
     }
 }

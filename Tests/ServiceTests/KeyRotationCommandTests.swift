@@ -39,6 +39,14 @@ struct KeyRotationCommandTests {
         try await release(1)
         let unsupported = try CommandLineProgram.run(["keys", "compromise", "kek", "2", "--data", vault.data])
         #expect(unsupported.code == 1)
+        // Erased from backups too, in one command, while it serves.
+        let erased = try vault.command("contacts", "erase", contacts[2].description, "--from-backups")
+        #expect(erased.messages.contains("brought 19 under the active key"), "\(erased.messages)")
+        let keys = try vault.command("keys", "list").output.split(separator: "\n").filter {
+            $0.hasPrefix("kek")
+        }
+        #expect(keys.count == 3 && keys.count { $0.contains("destroyed") } == 2)
+        try await release(3)
         try await client.shutdown()
         #expect(vault.stop() == 0)
         #expect(try vault.verifyLog().code == 0)
