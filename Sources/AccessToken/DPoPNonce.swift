@@ -15,15 +15,16 @@ public struct DPoPNonceAuthority: Sendable {
     private static let label = Array("dpop-nonce".utf8)
     private static let codeBytes = 16
 
-    private let key: SharedSecret
+    private let keys: [SharedSecret]
 
-    /// An authority with a key of 32 random bytes that serves for nothing else.
-    public init(key: SharedSecret) { self.key = key }
+    /// An authority with keys of 32 random bytes each that serve for nothing else: the first makes nonces, and nonces of any are good.
+    public init(keys: [SharedSecret]) { self.keys = keys }
 
     /// The nonce of this moment for a key's RFC 7638 thumbprint: 32 characters of base64url.
     /// - Throws: ``TokenError/unavailable`` if the library fails.
     public func nonce(for thumbprint: String, now: Timestamp) throws(TokenError) -> String {
-        Base64URL.encode(try bytes(for: thumbprint, bucket: Self.bucket(of: now)))
+        guard let key = keys.first else { throw .unavailable }
+        return Base64URL.encode(try Self.bytes(for: thumbprint, bucket: Self.bucket(of: now), key: key))
     }
 
     /// Whether this is the nonce of the present or the previous 300 s for that thumbprint, in constant time.
@@ -31,8 +32,11 @@ public struct DPoPNonceAuthority: Sendable {
     public func isValid(_ nonce: String, for thumbprint: String, now: Timestamp) throws(TokenError) -> Bool {
         guard nonce.utf8.count == 32, let presented = Base64URL.decode(nonce) else { return false }
         let current = Self.bucket(of: now)
-        for bucket in current == 0 ? [current] : [current, current - 1] {
-            if try bytes(for: thumbprint, bucket: bucket).isEqualInConstantTime(to: presented) { return true }
+        for key in keys {
+            for bucket in current == 0 ? [current] : [current, current - 1] {
+                let nonce = try Self.bytes(for: thumbprint, bucket: bucket, key: key)
+                if nonce.isEqualInConstantTime(to: presented) { return true }
+            }
         }
         return false
     }
@@ -41,12 +45,14 @@ public struct DPoPNonceAuthority: Sendable {
         UInt64(max(0, now.seconds) / Limits.nonceSeconds)
     }
 
-    private func bytes(for thumbprint: String, bucket: UInt64) throws(TokenError) -> [UInt8] {
+    private static func bytes(
+        for thumbprint: String, bucket: UInt64, key: SharedSecret
+    ) throws(TokenError) -> [UInt8] {
         let number = (0..<8).map { UInt8(truncatingIfNeeded: bucket >> UInt64(56 - 8 * $0)) }
         do {
             let code = try HMACSHA256.authenticate(
-                Self.label + number + Array(thumbprint.utf8), key: key.bytes)
-            return number + code.prefix(Self.codeBytes)
+                label + number + Array(thumbprint.utf8), key: key.bytes)
+            return number + code.prefix(codeBytes)
         } catch {
             throw .unavailable
         }

@@ -34,6 +34,9 @@ public enum Limits {
     public static let usesPerToken: Int64 = 1_000_000
     /// Life of an access token, seconds; a purpose may be tighter.
     public static let tokenSeconds: Int64 = 300
+    /// Entries of an export that disclose personal parts of everybody and that one person may have alone. A month of a small agency
+    /// fits; what is worth stealing does not.
+    public static let bulkExportEntries = 10_000
     /// Life of a matching token, seconds.
     public static let matchTokenSeconds: Int64 = 3600
     /// Life a client may give its own assertion, seconds (RFC 7523 §3 wants it bounded).

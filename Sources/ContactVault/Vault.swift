@@ -123,10 +123,15 @@ public final class Vault: Sendable {
             instance: instance, random: random, clock: clock)
         if let witnessing { _ = try await vault.ask(witnessing, signed.last) }
         // The keyring's epoch only rises: a lower one is an old copy, with keys that were taken away since.
+        let isShared = store.isShared
         let known = try await vault.storing { transaction in
             let known = try transaction.keyringEpoch()
             guard keyring.epoch >= known else { throw VaultError.inconsistent("keyring_older_than_the_log") }
             try transaction.putKeyringEpoch(keyring.epoch)
+            // Who else has the store open says so by itself.
+            if !isShared { try transaction.removeInstance(nil) }
+            try transaction.putInstance(
+                StoredInstance(name: instance, epoch: keyring.epoch, seen: transaction.now))
             return known
         }
         // Changed by a process that was killed between the keyring's file and the entry about it.

@@ -31,6 +31,8 @@ public enum VaultError: Error, Sendable {
     case clockWentBack
     /// The request does not fit what there is; the payload says how.
     case conflict(String)
+    /// Something needs the key version.
+    case keyInUse(KeyNeeds)
     /// A step that has to wait until this moment.
     case tooEarly(Timestamp)
     /// A record did not open. The payload is the code that the log entry carries.

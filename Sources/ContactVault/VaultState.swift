@@ -34,7 +34,7 @@ struct LoadedKeys: Sendable {
         tokenIssuer = TokenIssuer(issuer: issuer, audience: audience, key: keyring.tokenSigningKey)
         tokenVerifier = TokenVerifier(
             issuer: issuer, audience: audience, keys: keyring.tokenVerificationKeys, trusted: trusted)
-        proofVerifier = DPoPVerifier(origin: origin, nonces: DPoPNonceAuthority(key: keyring.dpopNonceKey))
+        proofVerifier = DPoPVerifier(origin: origin, nonces: DPoPNonceAuthority(keys: keyring.dpopNonceKeys))
         accessVerifier = AccessVerifier(tokens: tokenVerifier, proofs: proofVerifier)
         checkpointSigner = try CheckpointSigner(origin: log, keys: keyring.logSigningKeys)
         logVerifiers = try keyring.logVerificationKeys.map { try NoteVerifier(name: log, key: $0) }

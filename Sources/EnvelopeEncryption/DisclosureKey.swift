@@ -91,7 +91,7 @@ extension Keyring {
         return try wrapDisclosureKey(secret, tenant: tenant, contact: contact, random: random)
     }
 
-    /// A contact's disclosure key.
+    /// A contact's disclosure key. It opens under a key-encryption key in any state but destroyed: the log goes on.
     /// - Parameter wrapped: what ``makeDisclosureKey(tenant:contact:random:)`` returned for this contact.
     /// - Throws: ``EnvelopeError/malformed`` for another length; ``EnvelopeError/authenticationFailed`` if it
     ///   was changed or is another contact's; key errors as for records.
@@ -111,6 +111,15 @@ extension Keyring {
         return try wrapDisclosureKey(secret, tenant: tenant, contact: contact, random: random)
     }
 
+    /// Whether a wrapped disclosure key is under the tenant's active key-encryption key.
+    /// - Throws: ``EnvelopeError/malformed`` for another length.
+    public func isUnderActiveKEK(wrappedDisclosureKey wrapped: [UInt8]) throws(EnvelopeError) -> Bool {
+        guard wrapped.count == Self.wrappedDisclosureKeyBytes else { throw .malformed }
+        let active = try activeKEK(for: tenant)
+        return wrapped.bigEndian(at: 0, as: UInt32.self) == active.id
+            && wrapped.bigEndian(at: 4, as: UInt32.self) == active.version
+    }
+
     /// The active key for entries that concern no stored contact.
     public var generalDisclosureKey: DisclosureKey {
         get throws(EnvelopeError) {
@@ -119,11 +128,15 @@ extension Keyring {
         }
     }
 
-    /// A general key by its version, to open older entries.
-    /// - Throws: ``EnvelopeError/keyUnknown`` if there is none that opens.
+    /// A general key by its version, to open older entries, in any state but destroyed: the log goes on.
+    /// - Throws: ``EnvelopeError/keyUnknown`` if there is none.
     public func generalDisclosureKey(version: UInt32) throws(EnvelopeError) -> DisclosureKey {
-        guard let key = disclosureKeys.first(where: { $0.version == version }) else { throw .keyUnknown }
-        return DisclosureKey(version: key.version, secret: key.secret)
+        guard
+            let secret = entries.first(where: {
+                $0.reference == KeyReference(.disclosure, version: version)
+            })?.symmetric
+        else { throw .keyUnknown }
+        return DisclosureKey(version: version, secret: secret)
     }
 
     private func wrapDisclosureKey(
@@ -153,7 +166,7 @@ extension Keyring {
         let kekID = wrapped.bigEndian(at: 0, as: UInt32.self)
         let kekVersion = wrapped.bigEndian(at: 4, as: UInt32.self)
         guard let kek = kek(id: kekID, version: kekVersion), kek.tenant == tenant else { throw .keyUnknown }
-        let kekSecret = try usableSecret(of: kek, for: .opening)
+        let kekSecret = try usableSecret(of: kek, for: .logging)
         do throws(CryptoError) {
             let context = Self.disclosureContext(tenant, contact, kekID: kekID, kekVersion: kekVersion)
             return try AES256GCM.open(

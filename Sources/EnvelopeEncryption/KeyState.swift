@@ -41,6 +41,7 @@ public enum KeyState: UInt8, CaseIterable, Sendable {
         case .sealing: self == .active
         case .opening: self == .active || self == .decryptOnly || self == .preActive
         case .reencrypting: permits(.opening) || self == .compromised
+        case .logging: self != .destroyed
         }
     }
 }
@@ -53,4 +54,7 @@ enum KeyUse {
     case opening
     /// To open what will at once be sealed under another key.
     case reencrypting
+    /// To read or write what the access log discloses. A key-encryption key that is out of use releases nothing any more; but who
+    /// asked in vain has an entry, and whoever looks into what happened must be able to read the log.
+    case logging
 }

@@ -23,8 +23,8 @@ public struct Keyring: Sendable {
     /// The keys under which checkpoints may have been signed, those that are out of use included: the log remembers for
     /// longer than they sign. Destroyed ones are gone.
     public let logVerificationKeys: [VerificationKey]
-    /// The key of DPoP nonces, 32 bytes.
-    public let dpopNonceKey: SharedSecret
+    /// Keys of DPoP nonces, 32 bytes each: the active one first, then those under which a nonce may still be good.
+    public let dpopNonceKeys: [SharedSecret]
 
     /// All entries in ascending order.
     let entries: [KeyringEntry]
@@ -102,7 +102,7 @@ public struct Keyring: Sendable {
         guard Set(tenants.values).isSubset(of: activeKEKs.keys), activeKEKs[tenant] != nil,
             let tokenSigningKey = active[.tokenSigning]?.signing,
             active[.logSigning] != nil,
-            let dpopNonceKey = active[.dpopNonce]?.symmetric, active[.blindIndex] != nil,
+            active[.dpopNonce] != nil, active[.blindIndex] != nil,
             active[.disclosure] != nil
         else { throw .malformed }
         for (id, floor) in floors {
@@ -118,7 +118,7 @@ public struct Keyring: Sendable {
         self.keks = keks
         self.activeKEKs = activeKEKs
         self.tokenSigningKey = tokenSigningKey
-        self.dpopNonceKey = dpopNonceKey
+        dpopNonceKeys = Self.opening(.dpopNonce, entries).compactMap(\.symmetric)
         tokenVerificationKeys = Self.opening(.tokenSigning, entries).compactMap {
             $0.signing?.verificationKey
         }
@@ -144,6 +144,9 @@ public struct Keyring: Sendable {
 
     /// The least version of a key-encryption key that still opens.
     public func floor(ofKEK id: UInt32) -> UInt32 { floors[id] ?? 1 }
+
+    /// Versions of the blind-index key that are looked up with, the active one first.
+    public var blindIndexVersions: [UInt32] { blindIndexKeys.map(\.version) }
 
     /// Every key version, for `keys list`.
     public var keys: [KeyDescription] {

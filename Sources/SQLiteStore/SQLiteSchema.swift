@@ -216,6 +216,27 @@ enum SQLiteSchema {
                         BEGIN SELECT RAISE(ABORT, 'log entries are never deleted'); END;
                     """)
         }
+        migrator.registerMigration("7 key jobs") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE key_jobs (
+                        id BLOB NOT NULL UNIQUE, kind TEXT NOT NULL, version INTEGER NOT NULL,
+                        is_dry_run INTEGER NOT NULL, rate INTEGER, requester TEXT NOT NULL, created INTEGER NOT NULL,
+                        total INTEGER NOT NULL, state TEXT NOT NULL, cursor BLOB NOT NULL, examined INTEGER NOT NULL,
+                        changed INTEGER NOT NULL, unreadable INTEGER NOT NULL, resumed INTEGER NOT NULL,
+                        examined_before INTEGER NOT NULL, updated INTEGER NOT NULL
+                    ) STRICT;
+                    -- One job at a time, whoever starts it.
+                    CREATE UNIQUE INDEX key_jobs_unfinished ON key_jobs (1) WHERE state IN ('running', 'paused');
+                    CREATE TABLE instances (
+                        name TEXT PRIMARY KEY, keyring_epoch INTEGER NOT NULL, seen INTEGER NOT NULL
+                    ) STRICT, WITHOUT ROWID;
+                    -- Pages of an export ask whether it was approved.
+                    CREATE INDEX approvals_used ON approvals (operation, requested) WHERE used IS NOT NULL;
+                    -- The blind-index key could not be rotated before this step: all that is there is under its first version.
+                    ALTER TABLE releases ADD COLUMN number_version INTEGER NOT NULL DEFAULT 1;
+                    """)
+        }
         return migrator
     }()
 }

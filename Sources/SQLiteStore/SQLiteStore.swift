@@ -122,6 +122,9 @@ public final class SQLiteStore: VaultStore {
         }
     }
 
+    /// The lock beside the file keeps other processes out.
+    public var isShared: Bool { false }
+
     /// Writes the log of changes into the file, where deleted content is overwritten, and empties it.
     public func expunge() async throws {
         do {

@@ -44,6 +44,16 @@ extension SQLiteTransaction {
         return found
     }
 
+    func usedApprovals(of operation: [UInt8]) throws -> [StoredApproval] {
+        try PreparedStatement(
+            database,
+            """
+            SELECT \(Self.approvalColumns) FROM approvals
+            WHERE operation = ? AND used IS NOT NULL ORDER BY requested DESC, rowid DESC
+            """
+        ).all(.bytes(operation), read: Self.storedApproval)
+    }
+
     func approval(_ id: [UInt8]) throws -> StoredApproval? {
         try PreparedStatement(database, "SELECT \(Self.approvalColumns) FROM approvals WHERE id = ?")
             .first(.bytes(id), read: Self.storedApproval)

@@ -94,6 +94,10 @@ extension SQLiteTransaction {
         }
     }
 
+    func removeSuppression(_ number: [UInt8]) throws {
+        try PreparedStatement(database, "DELETE FROM suppressions WHERE number = ?").run(.bytes(number))
+    }
+
     func contacts(withNumbers numbers: [[UInt8]]) throws -> [ContactID] {
         let statement = try PreparedStatement(database, "SELECT id FROM contacts WHERE phone_index = ?")
         var found: [ContactID] = []
@@ -110,7 +114,7 @@ extension SQLiteTransaction {
 
     private static let releaseColumns = """
         id, time, number, contact, case_reference, reference, actor, client, purpose, form, is_approach,
-        outcome_due, outcome, outcome_time
+        outcome_due, outcome, outcome_time, number_version
         """
 
     private static func storedRelease(_ row: RowReader) throws -> StoredRelease {
@@ -123,7 +127,8 @@ extension SQLiteTransaction {
             return known
         }
         return StoredRelease(
-            id: id, time: try row.time(1), number: row.bytes(2), contact: contact,
+            id: id, time: try row.time(1), number: row.bytes(2), numberVersion: try row.number(14),
+            contact: contact,
             caseReference: row.bytes(4), reference: row.bytesIfPresent(5), actor: row.bytes(6),
             client: client, purpose: purpose, form: form, isApproach: row.integer(10) != 0,
             outcomeDue: try row.timeIfPresent(11), outcome: outcome, outcomeTime: try row.timeIfPresent(13))
@@ -172,7 +177,7 @@ extension SQLiteTransaction {
         let statement = try PreparedStatement(
             database,
             """
-            INSERT INTO releases (\(Self.releaseColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO releases (\(Self.releaseColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         for release in releases {
             try statement.run(
@@ -181,7 +186,8 @@ extension SQLiteTransaction {
                 .bytesIfPresent(release.reference), .bytes(release.actor), .text(release.client.text),
                 .text(release.purpose.text), .text(release.form.rawValue),
                 .integer(release.isApproach ? 1 : 0), .time(release.outcomeDue),
-                .textIfPresent(release.outcome?.rawValue), .time(release.outcomeTime))
+                .textIfPresent(release.outcome?.rawValue), .time(release.outcomeTime),
+                .integer(Int64(release.numberVersion)))
         }
     }
 

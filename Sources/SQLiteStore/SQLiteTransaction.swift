@@ -250,25 +250,6 @@ struct SQLiteTransaction: VaultTransaction {
         return ids.compactMap { found[$0] }
     }
 
-    func countContacts(with mark: StoredKeyMark) throws -> UInt64 {
-        let bytes = Data(mark.bytes)
-        return try row(
-            """
-            SELECT count(*) FROM contacts
-            WHERE substr(sealed, ?, ?) = ? OR substr(disclosure_key, ?, ?) = ?
-            """, [mark.sealed + 1, bytes.count, bytes, mark.disclosureKey + 1, bytes.count, bytes]
-        ) { try $0.number(0) } ?? 0
-    }
-
-    func replaceKeys(of contact: StoredContact, expecting sealed: [UInt8]) throws -> Bool {
-        try execute(
-            "UPDATE contacts SET sealed = ?, disclosure_key = ? WHERE id = ? AND sealed = ?",
-            [
-                Data(contact.sealed), Data(contact.disclosureKey), Data(contact.id.bytes), Data(sealed),
-            ])
-        return database.changesCount == 1
-    }
-
     func contactCount() throws -> UInt64 {
         try row("SELECT count(*) FROM contacts") { try $0.number(0) } ?? 0
     }
@@ -696,7 +677,7 @@ struct SQLiteTransaction: VaultTransaction {
 
 extension UInt64 {
     /// As a column holds it. What is beyond the greatest integer of SQLite is found nowhere, and is no reason to trap.
-    fileprivate var column: Int64 { Int64(clamping: self) }
+    var column: Int64 { Int64(clamping: self) }
 }
 
 extension JSONValue {

@@ -58,9 +58,11 @@ public struct PolicyChangeBody: Codable, Sendable {
 public struct ApprovalBody: Codable, Sendable {
     /// Its name, `ap_…`.
     public let approval: String
-    /// `release` or `policy`.
+    /// `release`, `policy`, `key.destroy`, `key.compromise`, `key.enable`, `root.change`, `stop.clear` or `log.export`.
     public let kind: String
-    /// The contact that a release concerns.
+    /// What exactly would be done; absent for a release and a policy.
+    public let operation: String?
+    /// The contact that it concerns.
     public let contact: String?
     /// Who asked.
     public let requester: String
@@ -73,10 +75,10 @@ public struct ApprovalBody: Codable, Sendable {
 
     /// An approval.
     public init(
-        approval: String, kind: String, contact: String?, requester: String, requested: String,
-        expires: String,
-        changes: [PolicyDifferenceBody]
+        approval: String, kind: String, operation: String?, contact: String?, requester: String,
+        requested: String, expires: String, changes: [PolicyDifferenceBody]
     ) {
+        self.operation = operation
         self.changes = changes
         self.approval = approval
         self.kind = kind

@@ -18,8 +18,13 @@ package enum ConflictText {
         case "question_needs_whole_log":
             "this question needs a token without a time range: who said no before it is unknown"
         case "size_unknown": "this log never had that many entries: is the earlier export of another log?"
-        case "key_in_use":
-            "records are still under this version: `contact-vault keys rewrap` brings them under the active one"
+        case "keys_not_loaded_everywhere":
+            "an instance has not loaded this version yet: see `contact-vault keys report`"
+        case "key_job_unfinished":
+            "another job is not finished: see `contact-vault keys jobs`; wait, or give it up"
+        case "key_job_state": "the job is not in a state for that: see `contact-vault keys jobs`"
+        case "not_stopped": "this contact has no stop flag"
+        case "export_not_approved": "a second person has to approve this export: begin it first"
         case "legal_hold":
             "the contact must be kept for now: lift the legal hold first (`contact-vault contacts hold --lift`)"
         case "retention_too_short": "the log is kept for 36 months at least"

@@ -61,6 +61,11 @@ struct ContactRoutes {
                 try await liftHold(as: caller, context)
             }
         }
+        router.delete("/v1/contacts/:contact/stop") { request, context in
+            try await request.answered(by: vault, as: .stopClear, context) { caller in
+                try await liftStop(as: caller, context)
+            }
+        }
         router.put("/v1/contacts/:contact/stop") { request, context in
             try await request.answered(by: vault, as: .stopSet, context) { caller in
                 try await stop(as: caller, context)
@@ -176,6 +181,12 @@ struct ContactRoutes {
         guard let contact = context.contact else { throw RequestFault.pathMalformed }
         try await vault.eraseContact(contact, as: caller, requestID: context.requestID)
         return Response(status: .noContent)
+    }
+
+    func liftStop(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
+        guard let contact = context.contact else { throw RequestFault.pathMalformed }
+        return try .waiting(
+            try await vault.liftStop(contact, as: caller, requestID: context.requestID))
     }
 
     func stop(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {

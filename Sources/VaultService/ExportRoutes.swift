@@ -29,8 +29,9 @@ struct ExportRoutes {
 
     func begin(_ request: Request, as caller: Caller, _ context: VaultRequestContext) async throws -> Response
     {
-        let plan = try await vault.beginExport(
+        let beginning = try await vault.beginExport(
             try await Self.asked(request), as: caller, requestID: context.requestID)
+        guard case .begun(let plan) = beginning else { return try .waiting(beginning.approval) }
         return try .json(
             ExportPlanBody(
                 origin: plan.origin, first: plan.proof.first, end: plan.proof.end,
@@ -71,5 +72,17 @@ struct ExportRoutes {
         return ExportRequest(
             time: try object.time(), profile: profile, contact: try object.word("contact") { ContactID($0) },
             previousSize: try object.number("previous_size"))
+    }
+}
+
+extension ExportBeginning {
+    fileprivate var approval: ApprovalID? { if case .waiting(let approval) = self { approval } else { nil } }
+}
+
+extension Response {
+    /// 202: a second person has to approve it first.
+    static func waiting(_ approval: ApprovalID?) throws -> Response {
+        guard let approval else { throw VaultError.notFound }
+        return try .json(WaitingBody(approval: approval.description), status: .accepted)
     }
 }

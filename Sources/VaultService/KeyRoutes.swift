@@ -8,7 +8,7 @@ import HTTPTypes
 import Hummingbird
 import VaultAPI
 
-/// `GET /v1/keys`, `POST /v1/keys/{name}/rotate`, `POST /v1/keys/{name}/versions/{version}/{step}`.
+/// `GET /v1/keys`, `GET /v1/keys/report`, `POST /v1/keys/{name}/rotate`, `POST /v1/keys/{name}/versions/{version}/{step}`.
 struct KeyRoutes {
     let vault: Vault
 
@@ -18,6 +18,11 @@ struct KeyRoutes {
                 try await list(as: caller, context)
             }
         }
+        router.get("/v1/keys/report") { request, context -> Response in
+            try await request.answered(by: vault, as: .keyRead, context) { caller in
+                try await report(as: caller, context)
+            }
+        }
         router.post("/v1/keys/:key/rotate") { request, context -> Response in
             try await request.answered(by: vault, as: .keyCreate, context) { caller in
                 try await rotate(as: caller, context)
@@ -25,8 +30,7 @@ struct KeyRoutes {
         }
         router.post("/v1/keys/:key/versions/:version/:step") { request, context -> Response in
             try await request.answered(by: vault, as: .keyRotate, context) { caller in
-                // Gone for good is not for one program to decide.
-                try await step(["promote", "retire", "compromise"], as: caller, context)
+                try await step(as: caller, context)
             }
         }
     }
@@ -35,23 +39,37 @@ struct KeyRoutes {
         try .json(try await vault.keyStatus(as: caller, requestID: context.requestID).map { KeyBody($0) })
     }
 
+    func report(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
+        let report = try await vault.keyReport(as: caller, requestID: context.requestID)
+        return try .json(
+            KeyReportBody(
+                keys: report.versions.map { status, needs in
+                    KeyNeedsBody(key: KeyBody(status), needs: needs.reasons.map(\.description))
+                },
+                epoch: report.epoch,
+                instances: report.instances.map {
+                    InstanceBody(name: $0.name.text, epoch: $0.epoch, seen: $0.seen.description)
+                },
+                job: report.job.map { KeyJobBody($0) }))
+    }
+
     func rotate(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
         guard let name = context.keyName else { throw RequestFault.pathMalformed }
         return try await answer(.add(name), as: caller, context)
     }
 
-    func step(
-        _ allowed: Set<String>, as caller: Caller, _ context: VaultRequestContext
-    ) async throws -> Response {
+    func step(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
         guard let name = context.keyName,
             let version = context.parameters.get("version").flatMap({ UInt32($0) }),
-            let step = context.parameters.get("step"), allowed.contains(step)
+            let step = context.parameters.get("step")
         else { throw RequestFault.pathMalformed }
         let key = KeyReference(name, id: name == .kek ? 1 : 0, version: version)
         let change: KeyChange
         switch step {
         case "promote": change = .promote(key)
         case "retire": change = .retire(key)
+        case "disable": change = .disable(key)
+        case "enable": change = .enable(key)
         case "compromise": change = .compromise(key)
         case "destroy": change = .destroy(key)
         default: throw RequestFault.pathMalformed
@@ -62,7 +80,10 @@ struct KeyRoutes {
     private func answer(
         _ change: KeyChange, as caller: Caller, _ context: VaultRequestContext
     ) async throws -> Response {
-        try .json(KeyBody(try await vault.changeKeys(change, as: caller, requestID: context.requestID)))
+        switch try await vault.changeKeys(change, as: caller, requestID: context.requestID) {
+        case .done(let status): try .json(KeyBody(status))
+        case .waiting(let approval): try .waiting(approval)
+        }
     }
 }
 
@@ -73,17 +94,8 @@ extension VaultRequestContext {
     }
 }
 
-extension RewrapStepBody {
-    /// The wire form of a step.
-    init(_ step: RewrapStep) {
-        self.init(
-            examined: step.examined, rewrapped: step.rewrapped, unreadable: step.unreadable,
-            next: step.next?.description)
-    }
-}
-
 extension KeyBody {
-    fileprivate init(_ status: KeyStatus) {
+    init(_ status: KeyStatus) {
         let key = status.key
         self.init(
             name: key.reference.name.name, id: key.reference.id, version: key.reference.version,

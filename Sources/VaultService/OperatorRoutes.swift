@@ -126,19 +126,27 @@ struct OperatorRoutes {
     private func addRegistry(to router: Router<VaultRequestContext>) {
         let keys = KeyRoutes(vault: vault)
         router.get("/operator/keys") { _, context in try await keys.list(as: .localOperator, context) }
-        router.post("/operator/keys/rewrap") { request, context -> Response in
-            let object = try await request.object(members: ["after"])
-            let step = try await vault.rewrapRecords(
-                after: try object.word("after") { ContactID($0) }, limit: 500, as: .localOperator,
-                requestID: context.requestID)
-            return try .json(RewrapStepBody(step))
+        router.get("/operator/keys/report") { _, context in
+            try await keys.report(as: .localOperator, context)
+        }
+        let jobs = KeyJobRoutes(vault: vault)
+        router.get("/operator/rewraps") { _, context in try await jobs.list(as: .localOperator, context) }
+        router.post("/operator/rewraps") { request, context in
+            try await jobs.begin(request, as: .localOperator, context)
+        }
+        // A look at how far it is, many times a minute.
+        router.get("/operator/rewraps/:job") { _, context -> Response in
+            guard let job = context.keyJob else { throw RequestFault.pathMalformed }
+            return try .json(KeyJobBody(try await vault.keyJob(job)))
+        }
+        router.post("/operator/rewraps/:job/:change") { _, context in
+            try await jobs.change(as: .localOperator, context)
         }
         router.post("/operator/keys/:key/rotate") { _, context in
             try await keys.rotate(as: .localOperator, context)
         }
         router.post("/operator/keys/:key/versions/:version/:step") { _, context in
-            try await keys.step(
-                ["promote", "retire", "compromise", "destroy"], as: .localOperator, context)
+            try await keys.step(as: .localOperator, context)
         }
         router.post("/operator/clients/:client/keys") { request, context -> Response in
             guard let client = context.parameters.get("client").flatMap({ Reference($0) }) else {
@@ -196,6 +204,9 @@ struct OperatorRoutes {
         }
         router.put("/operator/contacts/:contact/stop") { _, context in
             try await routes.stop(as: .localOperator, context)
+        }
+        router.delete("/operator/contacts/:contact/stop") { _, context in
+            try await routes.liftStop(as: .localOperator, context)
         }
         router.put("/operator/contacts/:contact/consents/:purpose") { request, context in
             try await routes.consent(request, as: .localOperator, context)

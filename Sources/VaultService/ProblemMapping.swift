@@ -150,6 +150,10 @@ extension ErrorReply {
             self.init(
                 .conflict, "conflict", "The request does not fit the present state; nothing was changed",
                 detail: what)
+        case .keyInUse(let needs):
+            self.init(
+                .conflict, "key-in-use", "Something needs this key version; nothing was changed",
+                detail: needs.description)
         case .tooEarly(let moment):
             self.init(
                 .conflict, "too-early", "This step has to wait; nothing was changed",

@@ -103,7 +103,8 @@ extension ApprovalBody {
     package init(_ stored: StoredApproval, of vault: Vault) throws {
         guard let id = ApprovalID(bytes: stored.id) else { throw VaultError.storeCorrupt("approvals") }
         self.init(
-            approval: id.description, kind: stored.kind.rawValue, contact: stored.contact?.description,
+            approval: id.description, kind: stored.kind.rawValue,
+            operation: ProtectedOperation(stored)?.description, contact: stored.contact?.description,
             requester: stored.requester.text, requested: stored.requested.description,
             expires: stored.expires.description,
             changes: try vault.changes(by: stored).map { PolicyDifferenceBody($0) })

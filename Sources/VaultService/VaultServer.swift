@@ -90,6 +90,7 @@ public struct VaultServer: Sendable {
         MetricsRoutes(vault: vault).add(to: control)
         PolicyRoutes(vault: vault).add(to: control)
         KeyRoutes(vault: vault).add(to: control)
+        KeyJobRoutes(vault: vault).add(to: control)
         ApprovalRoutes(vault: vault).add(to: control)
 
         let operators = Router(context: VaultRequestContext.self)
@@ -107,6 +108,7 @@ public struct VaultServer: Sendable {
                     retentionMonths: configuration.logRetentionMonths,
                     logKeysChanged: logKeysChanged),
                 KeyWarnings(vault: vault, log: log),
+                KeyJobs(vault: vault, log: log),
                 EmergencyAlerts(vault: vault, log: log, deliver: deliverAlert),
                 try Self.application(data, configuration.data, logger: logger) { ready.bound(data: $0) },
                 try Self.application(control, configuration.control, logger: logger) {

@@ -53,6 +53,9 @@ public final class FaultInjectingStore: VaultStore {
     }
 
     /// As the store below.
+    public var isShared: Bool { store.isShared }
+
+    /// As the store below.
     public func read<Result: Sendable>(
         _ body: @escaping @Sendable (any VaultReader) throws -> Result
     ) async throws -> Result {

@@ -258,7 +258,8 @@ extension ContractSample {
         outcome: ReleaseOutcome? = nil, reported: Timestamp? = nil
     ) -> StoredRelease {
         StoredRelease(
-            id: releaseID(number), time: moment, number: bytes(32, phone), contact: contactID(phone),
+            id: releaseID(number), time: moment, number: bytes(32, phone), numberVersion: 1,
+            contact: contactID(phone),
             caseReference: bytes(32, caseReference), reference: reference.map { bytes(32, $0) },
             actor: bytes(32, actor), client: Self.reference("dialer-1"),
             purpose: some(Purpose("relay.message")), form: form, isApproach: form != .mask, outcomeDue: due,

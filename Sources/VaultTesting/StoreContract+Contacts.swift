@@ -169,22 +169,25 @@ extension StoreContract {
                     first, ContractSample.contact(2, sealed: [9, 9, 0, 2]), ContractSample.contact(3),
                 ])
             }
-            func count(_ bytes: [UInt8], disclosureKey: Int = 66) async throws -> UInt64 {
-                try await store.read {
-                    try $0.countContacts(
-                        with: StoredKeyMark(sealed: 2, disclosureKey: disclosureKey, bytes: bytes))
-                }
+            let places = StoredKeyPlaces(sealed: 2..<4, disclosureKey: 66..<68, disclosures: 0..<4)
+            let usage = try await store.read { try $0.keyUsage(places) }
+            try expectEqual(usage.records[[0, 1]], 1, "in the record")
+            try expectEqual(usage.disclosureKeys[[3, 3]], 1, "in the disclosure key")
+            try expectEqual(usage.records[[7, 7]], nil, "nowhere")
+            try expectEqual(usage.contacts, [1: 3], "by the index key")
+            let rows = try await store.read { try $0.recordKeys(after: nil, limit: 9) }
+            var rewrapped = rows[0]
+            rewrapped.sealed = [9, 9, 0, 5]
+            var stale = rows[0]
+            stale.sealed = [1]
+            var other = rows[0]
+            other.disclosureKey = [1]
+            let changes = [(stale, rewrapped), (other, rewrapped), (rows[0], rewrapped)].map {
+                (before: $0.0, after: $0.1)
             }
-            try expectEqual(try await count([0, 1]), 1, "in the record")
-            try expectEqual(try await count([3, 3]), 1, "in the disclosure key")
-            try expectEqual(try await count([7, 7]), 0, "nowhere")
-            let rewrapped = ContractSample.contact(1, sealed: [9, 9, 0, 5])
-            try expect(
-                try await !store.transaction { try $0.replaceKeys(of: rewrapped, expecting: [1]) },
-                "another record")
-            try expect(
-                try await store.transaction { try $0.replaceKeys(of: rewrapped, expecting: first.sealed) },
-                "this one")
+            try expectEqual(
+                try await store.transaction { try $0.replaceKeys(changes) }, [false, false, true],
+                "only what is expected")
             let ids = [1, 2, 3].map { ContractSample.contactID($0) }
             try await store.transaction { try $0.eraseContact(ids[1]) }
             try await store.read { reader in

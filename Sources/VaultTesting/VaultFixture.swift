@@ -169,6 +169,48 @@ public final class VaultFixture: Sendable {
         return contacts
     }
 
+    // MARK: Keys
+
+    /// Carries out a step of a key on the operator's word; where it takes a second person, a client of role `security` approves it.
+    @discardableResult
+    public func changeKeys(_ change: KeyChange) async throws -> KeyStatus {
+        switch try await vault.changeKeys(change, as: .localOperator, requestID: try requestID()) {
+        case .done(let status): return status
+        case .waiting(let approval): try await approve(approval)
+        }
+        let key: KeyReference
+        switch change {
+        case .destroy(let reference), .compromise(let reference), .enable(let reference): key = reference
+        case .add, .promote, .retire, .disable: throw FixtureFault.malformed("key change")
+        }
+        let keys = try await vault.keyStatus(as: .localOperator, requestID: try requestID())
+        guard let status = keys.first(where: { $0.key.reference == key }) else {
+            throw FixtureFault.malformed("key change")
+        }
+        return status
+    }
+
+    /// Approves something as a client of role `security` that was registered for it.
+    public func approve(_ approval: ApprovalID) async throws {
+        let number = try random.bytes(4).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        let colleague = try await registerClient("security-\(number)", kind: .service, roles: [.security])
+        let access = try await colleague.access(
+            try await colleague.token(.keyManagement(KeyManagementDetails(operation: .approve))),
+            method: "POST", path: "/v1/approvals/\(approval)/approve")
+        try await vault.approve(approval, as: .client(access), requestID: try requestID())
+    }
+
+    /// Runs a job on the operator's word to its end.
+    @discardableResult
+    public func runKeyJob(_ request: KeyJobRequest) async throws -> KeyJob {
+        var job = try await vault.beginKeyJob(request, as: .localOperator, requestID: try requestID())
+        while job.row.state == .running {
+            guard let next = try await vault.advanceKeyJob() else { throw FixtureFault.malformed("job") }
+            job = next
+        }
+        return job
+    }
+
     // MARK: The log
 
     /// Every leaf of the log as it is stored. Reads beside the vault, so it adds no entry.

@@ -34,6 +34,7 @@ struct ApprovalsList: AsyncParsableCommand {
             Terminal.result(
                 "\(approval.approval)\t\(approval.kind)\t\(approval.contact ?? "-")\tasked by \(approval.requester)"
                     + "\tvoid from \(approval.expires)")
+            if let operation = approval.operation { Terminal.result("    \(operation)") }
             PolicyTable.print(approval.changes.map { ($0.effect, $0.place, $0.change) })
         }
         Terminal.message("\(approvals.count) waiting")
@@ -45,8 +46,9 @@ struct ApprovalsApprove: AsyncParsableCommand {
         commandName: "approve",
         abstract: "Approve one operation that somebody else asked for.",
         discussion: """
-            As the operator, or with --client and --key as a registered client: of role security for a policy, of a role in \
-            common with who asked for a release (which needs --contact). Nobody approves what they asked for themselves.
+            As the operator, or with --client and --key as a registered client: of role security for a policy or a key, of role privacy for \
+            an export (--export) or a lifted stop (--contact), of a role in common with who asked for a release (--contact). Nobody \
+            approves what they asked for themselves.
 
             Example: contact-vault approvals approve ap_… --client security-1 --key security-1.jwk
             """)
@@ -63,8 +65,11 @@ struct ApprovalsApprove: AsyncParsableCommand {
     @Option(help: "File of that client's private JWK.")
     var key: String?
 
-    @Option(help: "The contact that a release concerns, ct_….")
+    @Option(help: "The contact that a release or a lifted stop concerns, ct_….")
     var contact: String?
+
+    @Flag(help: "It is an export of the log.")
+    var export = false
 
     @Option(help: "The vault's issuer.")
     var issuer = "http://127.0.0.1:8470"
@@ -85,6 +90,8 @@ struct ApprovalsApprove: AsyncParsableCommand {
                 details = .contactManagement(
                     try ContactManagementDetails(
                         operation: .approve, contact: try ContactsShow.contact(contact)))
+            } else if export {
+                details = .accessLog(try AccessLogDetails(operation: .export))
             } else {
                 details = .keyManagement(KeyManagementDetails(operation: .approve))
             }

@@ -131,7 +131,8 @@ struct ContactsShow: AsyncParsableCommand {
 
 struct ContactsStop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "Set a contact's stop flag, for good.",
+        commandName: "stop",
+        abstract: "Set a contact's stop flag, for good; --lift asks a second person to take it away.",
         discussion: "Example: contact-vault contacts stop ct_…")
 
     @OptionGroup var options: DataOptions
@@ -140,8 +141,17 @@ struct ContactsStop: AsyncParsableCommand {
     @Argument(help: "The contact, ct_….")
     var contact: String
 
+    @Flag(help: "The contact wants to be spoken to after all: a second person of role privacy approves it.")
+    var lift = false
+
     func run() async throws {
         let id = try ContactsShow.contact(contact)
+        guard !lift else {
+            Terminal.waiting(
+                try await options.folder.withSession(passphrase) { try await $0.liftStop(id) }
+                    + " --contact \(id)")
+            return
+        }
         try await options.folder.withSession(passphrase) { try await $0.stop(id) }
         Terminal.message("stopped \(id)")
     }

@@ -75,6 +75,7 @@ enum ErrorText {
             "what the log's signer remembers cannot be read (signer.checkpoint, or log.signer_memory of the configuration)"
         case .inconsistent(let what): "keys, policy and store do not belong together: \(what)"
         case .conflict(let what): ConflictText.describe(what)
+        case .keyInUse(let needs): "something needs this key version: \(needs.description)"
         case .tooEarly(let moment):
             "that step has to wait until \(moment); nothing was changed (`contact-vault keys list` shows the times)"
         case .clockWentBack:

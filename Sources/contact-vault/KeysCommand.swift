@@ -9,19 +9,21 @@ import VaultAPI
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys",
-        abstract: "Look at the keys and rotate them.",
+        abstract: "Look at the keys and rotate them, while the vault serves.",
         discussion: """
-            A rotation of the token-signing key is: rotate (a new version is published), promote (it signs, the one before \
-            still verifies), retire (the one before is out of use). `keys list` says what is next and when it may be done.
+            A rotation is: rotate (a new version is made), promote (it signs and seals, the one before still verifies and opens), \
+            rewrap (what stands under the one before is brought under the new one: kek, blind_index, disclosure), retire (the one \
+            before is out of use). `keys list` says what is next and when it may be done, `keys report` what still needs a version.
 
-            A rotation of the key-encryption key (kek) is: rotate, promote, rewrap, retire, destroy. What was erased before opens no \
-            more from any backup once the version that it was under is destroyed.
+            Somebody may know a key: disable (at once, by one person), then compromise and destroy, which wait for a second person's \
+            approval, as enable does.
 
             Example: contact-vault keys list
             """,
         subcommands: [
-            KeysList.self, KeysRotate.self, KeysPromote.self, KeysRetire.self, KeysCompromise.self,
-            KeysDestroy.self, KeysRewrap.self,
+            KeysList.self, KeysReport.self, KeysRotate.self, KeysPromote.self, KeysRetire.self,
+            KeysDisable.self, KeysEnable.self, KeysCompromise.self, KeysDestroy.self, KeysRewrap.self,
+            KeysReencrypt.self, KeysJobs.self, KeysPause.self, KeysResume.self, KeysCancel.self,
         ])
 
     /// One line about a version.
@@ -102,10 +104,13 @@ struct KeyVersionOptions: ParsableArguments {
     var version: UInt32
 
     func step(_ step: String) async throws {
-        KeysCommand.show(
-            try await options.folder.withSession(passphrase) {
-                try await $0.step(step, key: key, version: version)
-            })
+        let outcome = try await options.folder.withSession(passphrase) {
+            try await $0.step(step, key: key, version: version)
+        }
+        switch outcome {
+        case .done(let key): KeysCommand.show(key)
+        case .waiting(let approval): Terminal.waiting(approval)
+        }
     }
 }
 
@@ -137,13 +142,43 @@ struct KeysRetire: AsyncParsableCommand {
     func run() async throws { try await version.step("retire") }
 }
 
+struct KeysDisable: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "disable",
+        abstract: "Switch a version off at once, whatever needs it: somebody may know it.",
+        discussion: """
+            Every token that it signed dies; what is sealed under it is released to nobody. If it is the active version, a new one takes \
+            its place without waiting. `keys enable` takes it back, with a second person's approval.
+
+            Example: contact-vault keys disable token_signing 1
+            """)
+
+    @OptionGroup var version: KeyVersionOptions
+
+    func run() async throws { try await version.step("disable") }
+}
+
+struct KeysEnable: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "enable",
+        abstract: "Take a version that was switched off into use again; a second person approves it.",
+        discussion: """
+            It opens and verifies, and does not become the active one again.
+
+            Example: contact-vault keys enable kek 1
+            """)
+
+    @OptionGroup var version: KeyVersionOptions
+
+    func run() async throws { try await version.step("enable") }
+}
+
 struct KeysCompromise: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compromise",
-        abstract: "Take a version out of use at once: somebody may know it.",
+        abstract: "Mark a version as known to somebody, for good; a second person approves it.",
         discussion: """
-            Every token that it signed dies. If it is the version that signs, a new one takes its place without waiting; \
-            clients fetch the key set again when they see its name.
+            As disable, and with no way back. Records under a compromised kek can only be encrypted anew: keys reencrypt.
 
             Example: contact-vault keys compromise token_signing 1
             """)
@@ -155,7 +190,8 @@ struct KeysCompromise: AsyncParsableCommand {
 
 struct KeysDestroy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "destroy", abstract: "Take the secret of a version out of the keyring for good.",
+        commandName: "destroy",
+        abstract: "Take the secret of a version out of the keyring for good; a second person approves it.",
         discussion: "Example: contact-vault keys destroy token_signing 1")
 
     @OptionGroup var version: KeyVersionOptions
@@ -163,56 +199,40 @@ struct KeysDestroy: AsyncParsableCommand {
     func run() async throws { try await version.step("destroy") }
 }
 
-struct KeysRewrap: AsyncParsableCommand {
+struct KeysReport: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rewrap",
-        abstract: "Bring every record under the active key-encryption key, while the vault serves.",
+        commandName: "report",
+        abstract: "Every key version with what needs it, counted in the store; instances and the last job.",
         discussion: """
-            Only the wrapping of data keys changes. It may be broken off and run again.
+            Looks at every row: with a million records it takes some seconds.
 
-            Example: contact-vault keys rewrap
+            Example: contact-vault keys report
             """)
 
     @OptionGroup var options: DataOptions
     @OptionGroup var passphrase: PassphraseOptions
 
+    @Flag(help: "Print JSON.")
+    var json = false
+
     func run() async throws {
-        try await options.folder.withSession(passphrase) { try await Self.rewrapAll($0) }
-    }
-
-    /// Brings every record under the active key-encryption key.
-    static func rewrapAll(_ session: OperatorSession) async throws {
-        var (examined, rewrapped, unreadable) = (0, 0, 0)
-        var after: String?
-        repeat {
-            let step = try await session.rewrap(after: after)
-            examined += step.examined
-            rewrapped += step.rewrapped
-            unreadable += step.unreadable
-            after = step.next
-            if examined % 50_000 < step.examined, after != nil { Terminal.message("\(examined) records") }
-        } while after != nil
-        Terminal.message("looked at \(examined) records, brought \(rewrapped) under the active key")
-        guard unreadable == 0 else {
-            throw CommandFailure("\(unreadable) records do not open and stay as they are")
+        let report = try await options.folder.withSession(passphrase) { try await $0.keyReport() }
+        if json { return Terminal.result(try Terminal.json(report)) }
+        var table = TerminalTable(["key", "version", "state", "age", "needed by"])
+        for version in report.keys {
+            let key = version.key
+            let made = Timestamp(key.created)?.milliseconds ?? 0
+            let days = max(0, Timestamp(Date()).milliseconds - made) / 86_400_000
+            table.add([
+                key.name + (key.id == 0 ? "" : " \(key.id)"), String(key.version), key.state, "\(days) d",
+                version.needs.isEmpty ? "-" : version.needs.joined(separator: ", "),
+            ])
         }
-    }
-
-    /// Replaces the key-encryption key and destroys every version before it: what is only in a copy of the store opens no more.
-    static func replaceKey(_ session: OperatorSession) async throws {
-        let made = try await session.rotate(key: "kek")
-        _ = try await session.step("promote", key: "kek", version: made.version)
-        try await rewrapAll(session)
-        for key in try await session.keys() where key.name == "kek" && key.version < made.version {
-            if key.state == "decrypt_only" {
-                _ = try await session.step("retire", key: "kek", version: key.version)
-            }
-            if key.state != "destroyed" {
-                _ = try await session.step("destroy", key: "kek", version: key.version)
-            }
+        table.print()
+        Terminal.result("keyring at epoch \(report.epoch)")
+        for instance in report.instances {
+            Terminal.result("\(instance.name) has loaded epoch \(instance.epoch), said at \(instance.seen)")
         }
-        Terminal.message(
-            "earlier copies of the store open nothing with this keyring: make a backup of both, and let old keyrings expire"
-        )
+        if let job = report.job { KeyJobOptions.show(job) }
     }
 }

@@ -71,9 +71,15 @@ struct LogExport: AsyncParsableCommand {
                 Terminal.message("going on at entry \(resumed.state.next)")
                 export = resumed
             } else {
-                export = try ExportFolder(
-                    folder, request, try await session.beginExport(request), byteOrderMark: byteOrderMark,
-                    ocsf: ocsf)
+                switch try await session.beginExport(request) {
+                case .done(let plan):
+                    export = try ExportFolder(
+                        folder, request, plan, byteOrderMark: byteOrderMark, ocsf: ocsf)
+                case .waiting(let approval):
+                    Terminal.waiting(approval)
+                    throw CommandFailure(
+                        "nothing was exported: run it again when that is approved, within 24 hours")
+                }
             }
             let plan = export.state.plan
             var progress = Progress("entries", total: plan.end - plan.first)

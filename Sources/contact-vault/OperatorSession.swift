@@ -12,6 +12,13 @@ import VaultAPI
 import VaultClient
 import VaultService
 
+/// What became of a request that may need a second person.
+enum Approved<Body> {
+    case done(Body)
+    /// Waits for this approval, `ap_…`.
+    case waiting(String)
+}
+
 /// What the operator may have done to a vault.
 struct OperatorSession: Sendable {
     private enum Place: Sendable {
@@ -82,9 +89,43 @@ struct OperatorSession: Sendable {
         try decode(KeyBody.self, try await send("POST", "/operator/keys/\(key)/rotate"))
     }
 
-    func step(_ step: String, key: String, version: UInt32) async throws -> KeyBody {
-        try decode(
+    func step(_ step: String, key: String, version: UInt32) async throws -> Approved<KeyBody> {
+        try approved(
             KeyBody.self, try await send("POST", "/operator/keys/\(key)/versions/\(version)/\(step)"))
+    }
+
+    func keyReport() async throws -> KeyReportBody {
+        try decode(KeyReportBody.self, try await send("GET", "/operator/keys/report"))
+    }
+
+    func keyJobs() async throws -> [KeyJobBody] {
+        try decode([KeyJobBody].self, try await send("GET", "/operator/rewraps"))
+    }
+
+    func beginKeyJob(_ kind: String, dryRun: Bool, rate: UInt32?) async throws -> KeyJobBody {
+        var object = JSONObject([("kind", .string(kind)), ("dry_run", .bool(dryRun))])
+        object["rate"] = rate.map { .integer(Int64($0)) }
+        return try decode(
+            KeyJobBody.self,
+            try await send("POST", "/operator/rewraps", body: JSONValue.object(object).canonicalBytes))
+    }
+
+    func changeKeyJob(_ job: String, _ change: String) async throws -> KeyJobBody {
+        try decode(KeyJobBody.self, try await send("POST", "/operator/rewraps/\(job)/\(change)"))
+    }
+
+    /// Whether a service holds the vault.
+    var isOfService: Bool { if case .service = place { true } else { false } }
+
+    /// Some steps of a job if the vault is open here, a little waiting if a service has it; how far it is then.
+    func followKeyJob(_ job: String) async throws -> KeyJobBody {
+        switch place {
+        case .here(let vault, _):
+            let end = ContinuousClock.now + .milliseconds(250)
+            while ContinuousClock.now < end, try await vault.advanceKeyJob()?.row.state == .running {}
+        case .service: try await Task.sleep(for: .milliseconds(250))
+        }
+        return try decode(KeyJobBody.self, try await send("GET", "/operator/rewraps/\(job)"))
     }
 
     // MARK: Tokens
@@ -113,6 +154,10 @@ struct OperatorSession: Sendable {
 
     func erase(_ id: ContactID) async throws { _ = try await send("DELETE", "/operator/contacts/\(id)") }
 
+    func liftStop(_ id: ContactID) async throws -> String {
+        try decode(WaitingBody.self, try await send("DELETE", "/operator/contacts/\(id)/stop")).approval
+    }
+
     func stop(_ id: ContactID) async throws { _ = try await send("PUT", "/operator/contacts/\(id)/stop") }
 
     func giveConsent(_ body: JSONValue, to purpose: Purpose, of id: ContactID) async throws {
@@ -121,14 +166,6 @@ struct OperatorSession: Sendable {
 
     func withdrawConsent(to purpose: Purpose, of id: ContactID) async throws {
         _ = try await send("DELETE", "/operator/contacts/\(id)/consents/\(purpose)")
-    }
-
-    func rewrap(after: String?) async throws -> RewrapStepBody {
-        var object = JSONObject()
-        object["after"] = after.map { .string($0) }
-        return try decode(
-            RewrapStepBody.self,
-            try await send("POST", "/operator/keys/rewrap", body: JSONValue.object(object).canonicalBytes))
     }
 
     func hold(_ reference: Reference, _ id: ContactID) async throws {
@@ -280,8 +317,8 @@ struct OperatorSession: Sendable {
         return UInt64(removed)
     }
 
-    func beginExport(_ request: ExportRequestBody) async throws -> ExportPlanBody {
-        try decode(
+    func beginExport(_ request: ExportRequestBody) async throws -> Approved<ExportPlanBody> {
+        try approved(
             ExportPlanBody.self,
             try await send("POST", "/operator/log/exports", body: Array(try JSONEncoder().encode(request))))
     }
@@ -330,6 +367,16 @@ struct OperatorSession: Sendable {
         if let field = problem.field, let what = problem.problem { text += ": \(field): \(what)" }
         if let detail = problem.detail { text += " (\(detail))" }
         return CommandFailure(text)
+    }
+
+    /// What was done, or what a second person has to approve first.
+    private func approved<Body: Decodable>(
+        _ type: Body.Type, _ bytes: [UInt8]
+    ) throws -> Approved<Body> {
+        if let waiting = try? JSONDecoder().decode(WaitingBody.self, from: Data(bytes)) {
+            return .waiting(waiting.approval)
+        }
+        return .done(try decode(type, bytes))
     }
 
     private func decode<Body: Decodable>(_ type: Body.Type, _ bytes: [UInt8]) throws -> Body {

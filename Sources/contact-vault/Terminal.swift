@@ -17,6 +17,12 @@ enum Terminal {
         try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
     }
 
+    /// Says that a second person has to approve something, and how.
+    static func waiting(_ approval: String) {
+        message(
+            "waits for a second person: contact-vault approvals approve \(approval) --client NAME --key FILE")
+    }
+
     /// One line of JSON.
     static func json(_ body: some Encodable) throws -> String {
         let encoder = JSONEncoder()
@@ -68,20 +74,32 @@ struct Progress {
         guard now - shown >= (isTerminal ? .milliseconds(200) : .seconds(1)) || done == total else { return }
         shown = now
         let seconds = Double((now - begun).components.seconds) + 0.001
+        let perSecond = Double(done) / seconds
+        let left = perSecond > 0 ? Int64(Double(total - min(done, total)) / perSecond) : 0
         if isTerminal {
             let width = 30
             let filled = total == 0 ? width : Int(done * UInt64(width) / total)
             let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled)
-            FileHandle.standardError.write(Data("\r[\(bar)] \(done)/\(total) \(unit)".utf8))
+            FileHandle.standardError.write(
+                Data(
+                    "\r[\(bar)] \(done)/\(total) \(unit), \(Int64(perSecond))/s, \(Self.clock(left)) left "
+                        .utf8))
         } else {
             Terminal.message(
                 JSONValue.object(
                     JSONObject([
                         ("done", .integer(Int64(done))), ("total", .integer(Int64(total))),
-                        ("unit", .string(unit)), ("per_second", .integer(Int64(Double(done) / seconds))),
+                        ("unit", .string(unit)), ("per_second", .integer(Int64(perSecond))),
+                        ("remaining_seconds", .integer(left)),
                     ])
                 ).canonicalText)
         }
+    }
+
+    /// Seconds as hours, minutes and seconds.
+    static func clock(_ seconds: Int64) -> String {
+        let parts = [seconds / 3600, seconds / 60 % 60, seconds % 60].map { $0 < 10 ? "0\($0)" : "\($0)" }
+        return parts.joined(separator: ":")
     }
 
     /// Ends the bar's line.

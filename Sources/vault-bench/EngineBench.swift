@@ -59,7 +59,7 @@ struct EngineBench {
     private func proofVerified(_ proof: ProofBatch.Proof) throws -> OperationCost {
         guard let origin = ExternalOrigin(EngineVault.issuer) else { throw BenchFailure.failed("the issuer") }
         let proofs = DPoPVerifier(
-            origin: origin, nonces: DPoPNonceAuthority(key: engine.keyring.dpopNonceKey))
+            origin: origin, nonces: DPoPNonceAuthority(keys: engine.keyring.dpopNonceKeys))
         let token = engine.tokens[proof.token]
         let verified = try verifier(cacheLimit: 1).verify(Array(token.compact.utf8), now: Vault.systemClock())
         return try .measure(seconds: seconds) {

@@ -50,7 +50,8 @@ struct EngineVault {
 
     /// The nonce of this moment.
     func nonce() throws -> String {
-        try DPoPNonceAuthority(key: keyring.dpopNonceKey).nonce(for: key.thumbprint, now: Vault.systemClock())
+        try DPoPNonceAuthority(keys: keyring.dpopNonceKeys).nonce(
+            for: key.thumbprint, now: Vault.systemClock())
     }
 
     /// Proofs for releases of the tokens.

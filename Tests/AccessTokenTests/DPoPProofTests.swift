@@ -384,8 +384,9 @@ struct DPoPProofTests {
 
 @Suite("DPoP nonces")
 struct DPoPNonceTests {
-    let authority = DPoPNonceAuthority(
-        key: SharedSecret(SecretBytes(copying: [UInt8](repeating: 0x0B, count: 32))))
+    let authority = DPoPNonceAuthority(keys: [
+        SharedSecret(SecretBytes(copying: [UInt8](repeating: 0x0B, count: 32)))
+    ])
     let thumbprint = DPoPProofTests.exampleThumbprint
     let now = Timestamp(seconds: 1_767_225_600)
 
@@ -402,14 +403,37 @@ struct DPoPNonceTests {
 
     @Test("Another instance with the same key agrees, one with another key does not")
     func instances() throws {
-        let same = DPoPNonceAuthority(
-            key: SharedSecret(SecretBytes(copying: [UInt8](repeating: 0x0B, count: 32))))
-        let other = DPoPNonceAuthority(
-            key: SharedSecret(SecretBytes(copying: [UInt8](repeating: 0x0C, count: 32))))
+        let same = DPoPNonceAuthority(keys: [
+            SharedSecret(SecretBytes(copying: [UInt8](repeating: 0x0B, count: 32)))
+        ])
+        let other = DPoPNonceAuthority(keys: [
+            SharedSecret(SecretBytes(copying: [UInt8](repeating: 0x0C, count: 32)))
+        ])
         let nonce = try authority.nonce(for: thumbprint, now: now)
         #expect(try same.isValid(nonce, for: thumbprint, now: now))
         #expect(try !other.isValid(nonce, for: thumbprint, now: now))
         #expect(try !same.isValid(nonce, for: "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k", now: now))
+    }
+
+    @Test(
+        "While the key is replaced the new one makes nonces, and those of the old one stay good until it goes"
+    )
+    func rotation() throws {
+        func key(_ byte: UInt8) -> SharedSecret {
+            SharedSecret(SecretBytes(copying: [UInt8](repeating: byte, count: 32)))
+        }
+        let old = try authority.nonce(for: thumbprint, now: now)
+        let both = DPoPNonceAuthority(keys: [key(0x0C), key(0x0B)])
+        let new = try both.nonce(for: thumbprint, now: now)
+        #expect(new != old)
+        #expect(
+            try both.isValid(old, for: thumbprint, now: now) && both.isValid(new, for: thumbprint, now: now))
+        let alone = DPoPNonceAuthority(keys: [key(0x0C)])
+        #expect(try !alone.isValid(old, for: thumbprint, now: now))
+        #expect(try alone.isValid(new, for: thumbprint, now: now))
+        #expect(throws: TokenError.unavailable) { () throws in
+            _ = try DPoPNonceAuthority(keys: []).nonce(for: thumbprint, now: now)
+        }
     }
 
     @Test("Good in its own bucket and the next, not before and not after")

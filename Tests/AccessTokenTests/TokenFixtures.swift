@@ -79,7 +79,9 @@ struct Fixture {
         issuer = TokenIssuer(issuer: Self.issuerURL, audience: Self.audience, key: issuerKey)
         tokens = TokenVerifier(
             issuer: Self.issuerURL, audience: Self.audience, keys: [issuerKey.verificationKey])
-        nonces = DPoPNonceAuthority(key: SharedSecret(SecretBytes(copying: [UInt8](repeating: 7, count: 32))))
+        nonces = DPoPNonceAuthority(keys: [
+            SharedSecret(SecretBytes(copying: [UInt8](repeating: 7, count: 32)))
+        ])
         proofs = DPoPVerifier(origin: try #require(ExternalOrigin("https://vault.example")), nonces: nonces)
         access = AccessVerifier(tokens: tokens, proofs: proofs)
         client = try Self.client(keys: [clientKey.publicJWK])

@@ -115,7 +115,7 @@ struct CheckpointMemoryTests {
         let vault = fixture.vault
         let first = try #require(fixture.logVerifiers().first)
         func step(_ change: KeyChange) async throws {
-            try await vault.changeKeys(change, as: .localOperator, requestID: try fixture.requestID())
+            try await fixture.changeKeys(change)
         }
         func signers() throws -> Set<String> {
             let note = try SignedNote(parsing: Array(try #require(vault.latestCheckpoint).note.utf8))
@@ -155,9 +155,7 @@ struct CheckpointMemoryTests {
         let vault = fixture.vault
         let first = try #require(fixture.logVerifiers().first)
         _ = try await fixture.store(numbered: 0..<2)
-        try await vault.changeKeys(
-            .compromise(KeyReference(.logSigning, version: 1)), as: .localOperator,
-            requestID: try fixture.requestID())
+        try await fixture.changeKeys(.compromise(KeyReference(.logSigning, version: 1)))
         let second = try #require(fixture.logVerifiers().first)
         let note = try SignedNote(parsing: Array(try #require(vault.latestCheckpoint).note.utf8))
         #expect(throws: LogError.signerUnknown) { () throws in try note.verify(by: [first]) }

@@ -105,33 +105,29 @@ struct ErasureTests {
         }
         try await vault.eraseContact(contacts[7], as: .localOperator, requestID: fixture.requestID())
 
-        func step(_ change: KeyChange) async throws {
-            try await vault.changeKeys(change, as: .localOperator, requestID: fixture.requestID())
-        }
+        func step(_ change: KeyChange) async throws { try await fixture.changeKeys(change) }
         let (one, two) = (KeyReference(.kek, id: 1, version: 1), KeyReference(.kek, id: 1, version: 2))
         try await step(.add(.kek))
         try await step(.promote(two))
         _ = try await client.release(contacts[8])
-        for refused in [KeyChange.retire(one), .destroy(one)] {
-            guard case .conflict("key_in_use")? = await refusal({ try await step(refused) }) else {
-                Issue.record("\(refused) while records are under it")
-                continue
-            }
+        guard case .keyInUse(let needs)? = await refusal({ try await step(.retire(one)) }) else {
+            Issue.record("retired while records are under it")
+            return
         }
-        // Broken off in the middle, and begun again.
-        let first = try await vault.rewrapRecords(
-            after: nil, limit: 300, as: .localOperator, requestID: fixture.requestID())
-        #expect(first.rewrapped == 300 && first.next != nil)
+        #expect(needs.reasons == [.records(699), .disclosureKeys(699)])
+        // Broken off in the middle, and resumed.
+        let begun = try await vault.beginKeyJob(
+            KeyJobRequest(.rewrap), as: .localOperator, requestID: fixture.requestID())
+        let id = try #require(begun.id)
+        let first = try #require(try await vault.advanceKeyJob())
+        #expect(first.row.changed == 128 && first.row.state == .running)
+        try await vault.changeKeyJob(id, .pause, as: .localOperator, requestID: fixture.requestID())
+        #expect(try await vault.advanceKeyJob() == nil)
         _ = try await client.release(contacts[9])
-        var (next, total) = (ContactID?.none, 0)
-        repeat {
-            let part = try await vault.rewrapRecords(
-                after: next, limit: 300, as: .localOperator, requestID: fixture.requestID())
-            #expect(part.unreadable == 0)
-            total += part.rewrapped
-            next = part.next
-        } while next != nil
-        #expect(total == 399)
+        try await vault.changeKeyJob(id, .resume, as: .localOperator, requestID: fixture.requestID())
+        var last = first
+        while last.row.state == .running { last = try #require(try await vault.advanceKeyJob()) }
+        #expect(last.row.changed == 699 && last.row.unreadable == 0)
         try await step(.retire(one))
         try await step(.destroy(one))
 
@@ -163,7 +159,11 @@ struct ErasureTests {
         #expect(
             backup.1.values.contains { $0.contact == contacts[7] },
             "the backup has what was disclosed, sealed")
-        #expect(try await fixture.entries(.keyRewrap, .permit).map(\.count) == [300, 300, 99])
+        #expect(
+            try await fixture.entries(.keyRewrap, .permit).map(\.basis?.text) == [
+                "kek.begin", "kek.pause", "kek.resume", "kek.end",
+            ])
+        #expect(try await fixture.entries(.keyRewrap, .permit).map(\.count) == [0, 128, 128, 699])
         try await vault.close()
         try await fixture.reopened().vault.close()
     }

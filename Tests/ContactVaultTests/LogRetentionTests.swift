@@ -124,8 +124,10 @@ struct LogRetentionTests {
         let removed = try await fixture.vault.expireLog(olderThan: 36, requestID: fixture.requestID())
         clock.advance(seconds: 60)
         func audited(_ time: TimeSpan) async throws -> ExportAudit {
-            let plan = try await fixture.vault.beginExport(
-                ExportRequest(time: time), as: .localOperator, requestID: fixture.requestID())
+            guard
+                case .begun(let plan) = try await fixture.vault.beginExport(
+                    ExportRequest(time: time), as: .localOperator, requestID: fixture.requestID())
+            else { throw FixtureFault.malformed("export") }
             var manifest = ExportManifest(
                 origin: plan.origin, from: plan.request.time.from, to: plan.request.time.to,
                 first: plan.proof.first, end: plan.proof.end, profile: .officer, contact: nil)

@@ -111,8 +111,10 @@ struct WitnessingTests {
         // Proofs and exports lead to what witnesses have seen.
         let proof = try await vault.proof(of: 0, as: .localOperator, requestID: try fixture.requestID()).proof
         #expect(try witnesses.policy.isQuorum(of: proof.note))
-        let export = try await vault.beginExport(
-            ExportRequest(), as: .localOperator, requestID: try fixture.requestID())
+        guard
+            case .begun(let export) = try await vault.beginExport(
+                ExportRequest(), as: .localOperator, requestID: try fixture.requestID())
+        else { throw FixtureFault.malformed("export") }
         #expect(try witnesses.policy.isQuorum(of: SignedNote(parsing: Array(export.note.utf8))))
         let last = try #require(vault.latestWitnessedCheckpoint)
         try await vault.close()

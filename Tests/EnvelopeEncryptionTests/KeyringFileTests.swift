@@ -84,7 +84,9 @@ struct KeyringFileTests {
         #expect(
             opened.logSigningKeys[0].verificationKey.rawRepresentation
                 == keyring.logSigningKeys[0].verificationKey.rawRepresentation)
-        #expect(opened.dpopNonceKey.bytes.revealBytes() == keyring.dpopNonceKey.bytes.revealBytes())
+        #expect(
+            opened.dpopNonceKeys.map { $0.bytes.revealBytes() }
+                == keyring.dpopNonceKeys.map { $0.bytes.revealBytes() })
     }
 
     @Test("every bit flip, truncation and extension is refused")

@@ -117,11 +117,11 @@ struct SQLiteFileTests {
         let made = try SQLiteStore.open(path: path, create: true)
         try await made.close()
         try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('6 something later')")
-        #expect(refusal() == .newerVersion(6))
-        #expect(refusal(create: true) == .newerVersion(6))
-        #expect(throws: StoreError.newerVersion(6)) { _ = try SQLiteStore.openForReading(path: self.path) }
+        #expect(refusal() == .newerVersion(7))
+        #expect(refusal(create: true) == .newerVersion(7))
+        #expect(throws: StoreError.newerVersion(7)) { _ = try SQLiteStore.openForReading(path: self.path) }
         // The refusal has released the lock and changed nothing.
-        #expect(refusal() == .newerVersion(6))
+        #expect(refusal() == .newerVersion(7))
     }
 
     @Test("a missing file is refused, and none is made")
@@ -234,7 +234,7 @@ struct SQLiteFileTests {
         INSERT INTO suppressions VALUES (zeroblob(32), 1, 0, 0);
         INSERT INTO releases VALUES
             (zeroblob(16), 0, zeroblob(32), zeroblob(16), zeroblob(32), NULL, zeroblob(32), 'dialer-1',
-             'relay.message', 'reveal', 1, 9, NULL, NULL);
+             'relay.message', 'reveal', 1, 9, NULL, NULL, 1);
         INSERT INTO request_counts VALUES (1, 'dialer-1', '', 1);
         INSERT INTO distinct_numbers VALUES (1, zeroblob(32), zeroblob(32));
         INSERT INTO distinct_counts VALUES (1, zeroblob(32), 1);
@@ -286,7 +286,8 @@ struct SQLiteFileTests {
             "suppressions SET index_version = -1", "suppressions SET index_version = 4294967296",
             "suppressions SET latest = 9223372036854775807",
             "releases SET contact = x'00'", "releases SET client = 'a b'", "releases SET purpose = ''",
-            "releases SET form = 'all'", "releases SET outcome = 'maybe'", "releases SET outcome = ''",
+            "releases SET form = 'all'", "releases SET number_version = -1", "releases SET outcome = 'maybe'",
+            "releases SET outcome = ''",
             "releases SET time = 9223372036854775807", "releases SET outcome_due = -9223372036854775808",
             "releases SET outcome_time = 9223372036854775807",
             "request_counts SET count = -1", "request_counts SET count = 9223372036854775807",

@@ -132,6 +132,7 @@ struct SchemaMigrationTests {
         #expect(
             try appliedSteps() == [
                 "1 vault", "2 purposes", "3 revocations", "4 agencies and keys", "5 witnesses and retention",
+                "7 key jobs",
             ])
 
         let renewed = StoredConsent(

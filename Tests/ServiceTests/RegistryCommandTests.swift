@@ -99,6 +99,7 @@ struct RegistryCommandTests {
     @Test("the token-signing key is published, and taken away in an emergency, while the service runs")
     func tokenKeys() async throws {
         let vault = try ServedVault()
+        try vault.addClient("security-1", kind: "service", roles: ["security"])
         let contact = try #require(try vault.importContacts([Invented.contact()]).first)
         try vault.start()
         let client = try vault.client()
@@ -123,11 +124,10 @@ struct RegistryCommandTests {
             "keys", "promote", "token_signing", "2", "--data", vault.data,
         ])
         #expect(early.code == 1 && early.messages.contains("wait"), "\(early.messages)")
-        for key in ["blind_index", "nothing"] {
-            #expect(try CommandLineProgram.run(["keys", "rotate", key, "--data", vault.data]).code == 1)
-        }
+        #expect(try CommandLineProgram.run(["keys", "rotate", "nothing", "--data", vault.data]).code == 1)
 
-        try vault.command("keys", "compromise", "token_signing", "1")
+        // At once by one person; for good by two.
+        try vault.command("keys", "disable", "token_signing", "1")
         await expectRefusal(401, "invalid-token") {
             try await client.release(contact, action: dial, token: token)
         }
@@ -135,7 +135,18 @@ struct RegistryCommandTests {
         #expect(!after.contains(first[0]) && after.count == 2)
         let fresh = try await client.token(for: .release(of: contact))
         _ = try await client.release(contact, action: dial, token: fresh)
-        try vault.command("keys", "destroy", "token_signing", "1")
+        try vault.approve(try vault.command("keys", "compromise", "token_signing", "1"))
+        #expect(try vault.command("keys", "list").output.contains("compromised"))
+        let destroying = try vault.command("keys", "destroy", "token_signing", "1")
+        #expect(!(try vault.command("keys", "list").output.contains("destroyed")))
+        let waiting = try vault.command("approvals", "list").output
+        #expect(waiting.contains("take the secret of token_signing version 1 away for good"))
+        let oneself = try CommandLineProgram.run([
+            "approvals", "approve", String(try #require(waiting.split(separator: "\t").first)), "--data",
+            vault.data,
+        ])
+        #expect(oneself.code == 1, "the operator asked and approved")
+        try vault.approve(destroying)
         let list = try vault.command("keys", "list").output
         #expect(list.contains("destroyed") && list.contains(after[0]))
         let keys = try vault.command("keys", "list", "--json").output.split(separator: "\n").map {
@@ -155,10 +166,11 @@ struct RegistryCommandTests {
         #expect(try vault.verifyLog().code == 0)
     }
 
-    @Test("a security client rotates over HTTP, and destroys nothing")
+    @Test("security clients rotate over HTTP, and destroy in pairs")
     func overHTTP() async throws {
         let vault = try ServedVault()
         try vault.addClient("security-1", kind: "service", roles: ["security"])
+        try vault.addClient("security-2", kind: "service", roles: ["security"])
         try vault.start()
         let client = try VaultClient(
             issuer: vault.issuer, endpoint: vault.addresses.control,
@@ -182,8 +194,23 @@ struct RegistryCommandTests {
         let early = try await send("POST", "/v1/keys/token_signing/versions/2/promote", .rotate)
         #expect(early.status == 409 && early.problem?.type.hasSuffix("too-early") == true)
         #expect(try await send("POST", "/v1/keys/token_signing/versions/1/retire", .retire).status == 409)
+        #expect(try await send("POST", "/v1/keys/token_signing/versions/1/destroy", .destroy).status == 409)
+        let destroying = try await send("POST", "/v1/keys/token_signing/versions/2/destroy", .destroy)
+        #expect(destroying.status == 202)
+        let approval = try JSONDecoder().decode(WaitingBody.self, from: Data(destroying.body)).approval
+        let oneself = try await send("POST", "/v1/approvals/\(approval)/approve", .approve)
+        #expect(
+            oneself.status == 403 && oneself.problem?.type.hasSuffix("approval-by-requester") == true)
+        let colleague = try vault.client("security-2")
+        try await colleague.approve(
+            approval,
+            token: try await colleague.token(for: .keyManagement(KeyManagementDetails(operation: .approve))))
+        try await colleague.shutdown()
+        let report = try await send("GET", "/v1/keys/report", .read)
+        let versions = try JSONDecoder().decode(KeyReportBody.self, from: Data(report.body)).keys.map(\.key)
+        #expect(versions.filter { $0.name == "token_signing" }.map(\.state) == ["active", "destroyed"])
         for path in [
-            "/v1/keys/token_signing/versions/1/destroy", "/v1/keys/none/versions/1/retire",
+            "/v1/keys/none/versions/1/retire",
             "/v1/keys/token_signing/versions/x/retire", "/v1/keys/token_signing/versions/1/sign",
         ] {
             #expect(try await send("POST", path, .destroy).status == 404, "\(path)")

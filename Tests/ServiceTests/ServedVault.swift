@@ -162,6 +162,19 @@ final class ServedVault: @unchecked Sendable {
         return outcome
     }
 
+    /// Approves what a command said to wait for a second person, as the client `security-1`, or another.
+    func approve(_ outcome: CommandLineProgram.Outcome, as client: String = "security-1") throws {
+        let word = outcome.messages.split(whereSeparator: { " \n".contains($0) }).first {
+            $0.hasPrefix("ap_")
+        }
+        let approval = try #require(word, "\(outcome.messages)")
+        try Self.expectSuccess(
+            CommandLineProgram.run([
+                "approvals", "approve", String(approval), "--client", client, "--key", keyFile(client),
+                "--issuer", issuer,
+            ]))
+    }
+
     /// Adds to the configuration.
     func configure(_ text: String) throws {
         let path = data + "/contact-vault.yaml"

@@ -27,7 +27,7 @@ private struct Fixture {
         let agency = try #require(Reference("ag_1"))
         registered = RegisteredClient(
             id: id, agency: agency, kind: .gateway, roles: [.collection], keys: [key.publicJWK])
-        let nonces = DPoPNonceAuthority(key: SharedSecret(try SystemRandom().secret(32)))
+        let nonces = DPoPNonceAuthority(keys: [SharedSecret(try SystemRandom().secret(32))])
         proofs = DPoPVerifier(origin: try #require(ExternalOrigin(Self.issuer)), nonces: nonces)
         let nonce = try nonces.nonce(for: key.thumbprint, now: Timestamp(Date()))
         self.nonce = nonce

@@ -4,6 +4,7 @@
 import AccessLog
 import AccessToken
 public import ContactModel
+import EnvelopeEncryption
 public import PurposePolicy
 import StrictEncoding
 import VaultCrypto
@@ -22,8 +23,8 @@ public struct ApprovalID: VaultIdentifier {
 }
 
 extension Vault {
-    /// Approvals that wait for a second person, oldest first. A client sees those of the contact that its token names, or,
-    /// with a token for keys and policy, those of policies.
+    /// Approvals that wait for a second person, oldest first. A client sees those of the contact that its token names; with a token
+    /// for keys and policy, those of policies and keys; with one for exports of the log, those of exports.
     public func pendingApprovals(as caller: Caller, requestID: Reference) async throws -> [StoredApproval] {
         let view = ApprovalView(of: caller)
         return try await manage(
@@ -31,7 +32,8 @@ extension Vault {
             covers: { access throws(TokenError) in
                 switch view {
                 case .contact(let contact): try access.management(.approve, of: contact)
-                case .policies: try access.keyManagement(.approve)
+                case .keysAndPolicy: try access.keyManagement(.approve)
+                case .exports: _ = try access.accessLog(.export)
                 case .all, .none: throw .insufficientScope
                 }
             },
@@ -53,69 +55,115 @@ extension Vault {
         return parsed.policy.differences(from: state.policy.policy)
     }
 
-    /// Approves one operation. A policy comes into force with it; a release may then be asked for once.
-    /// - Throws: ``VaultError/approvalByRequester``, ``VaultError/approvalVoid``, ``VaultError/notFound``.
+    /// Approves one operation. A policy comes into force with it, a step of a key or the end of a stop flag is carried out with it; a
+    /// release, an export or another root key may then be asked for once by who asked before.
+    /// - Throws: ``VaultError/approvalByRequester``, ``VaultError/approvalVoid``, ``VaultError/notFound``; what the operation itself
+    ///   throws, and it is then not approved.
     public func approve(_ id: ApprovalID, as caller: Caller, requestID: Reference) async throws {
         let known = try await reading { try $0.approval(id.bytes) }
         let contact = known?.contact
         let base = state.policy
-        let adopted = try await manage(
-            .approvalGive, as: caller, requestID: requestID, contacts: contact.map { [$0] } ?? [],
-            covers: { access throws(TokenError) in
-                switch known?.kind {
-                case .release: _ = try access.management(.approve, of: contact)
-                case .policy: try access.keyManagement(.approve)
-                case nil: throw .insufficientScope
-                }
-            },
-            { transaction -> ManagedOutcome<PolicyInForce?> in
-                guard var approval = try transaction.store.approval(id.bytes) else {
-                    return .failed(.notFound, "not_found")
-                }
-                let approver = transaction.client?.id ?? Caller.operatorName
-                guard approver != approval.requester else {
-                    return .failed(.approvalByRequester, "approval_by_requester")
-                }
-                guard try transaction.isColleague(of: approval) else { return .refused(.roleNotAllowed) }
-                guard approval.approver == nil, approval.used == nil, transaction.now < approval.expires
-                else {
-                    return .failed(.approvalVoid, "approval_void")
-                }
-                approval.approver = approver
-                var adopted: PolicyInForce?
-                if approval.kind == .policy {
-                    guard let proposal = PolicyProposal(payload: approval.payload),
-                        approval.operation == proposal.operation(replacing: base.policy.version)
-                    else { return .failed(.approvalVoid, "approval_void") }
-                    approval.used = transaction.now
-                    adopted = try transaction.adopt(proposal)
-                }
-                try transaction.store.putApprovals([approval])
-                let stored = try contact.flatMap { try transaction.store.contacts([$0])[$0] }
-                try transaction.log(.approvalGive, about: stored) {
-                    $0.basis = EntryCode(approval.kind.rawValue)
-                }
-                return .done(adopted)
-            })
-        if let adopted { state.replace(policy: adopted) }
+        let change = known.flatMap { ProtectedOperation($0) }.flatMap { KeyChange($0) }
+        if change != nil { try await noteStoredKeys() }
+        let storage = keyringStorage
+        let (tenant, random) = (identity.tenant, random)
+        let carriedOut: (policy: PolicyInForce?, keyring: Keyring?)
+        do {
+            carriedOut = try await manage(
+                .approvalGive, as: caller, requestID: requestID, contacts: contact.map { [$0] } ?? [],
+                covers: { access throws(TokenError) in
+                    switch known?.kind {
+                    case .release, .stopLift: _ = try access.management(.approve, of: contact)
+                    case .policy, .keyDestroy, .keyCompromise, .keyEnable, .rootChange:
+                        try access.keyManagement(.approve)
+                    case .logExport: _ = try access.accessLog(.export)
+                    case nil: throw .insufficientScope
+                    }
+                },
+                { transaction -> ManagedOutcome<(policy: PolicyInForce?, keyring: Keyring?)> in
+                    guard var approval = try transaction.store.approval(id.bytes) else {
+                        return .failed(.notFound, "not_found")
+                    }
+                    let approver = transaction.client?.id ?? Caller.operatorName
+                    guard approver != approval.requester else {
+                        return .failed(.approvalByRequester, "approval_by_requester")
+                    }
+                    guard try transaction.isColleague(of: approval) else { return .refused(.roleNotAllowed) }
+                    guard approval.approver == nil, approval.used == nil, transaction.now < approval.expires
+                    else {
+                        return .failed(.approvalVoid, "approval_void")
+                    }
+                    approval.approver = approver
+                    var done: (policy: PolicyInForce?, keyring: Keyring?)
+                    if approval.kind == .policy {
+                        guard let proposal = PolicyProposal(payload: approval.payload),
+                            approval.operation == proposal.operation(replacing: base.policy.version)
+                        else { return .failed(.approvalVoid, "approval_void") }
+                        approval.used = transaction.now
+                        done.policy = try transaction.adopt(proposal)
+                    } else if approval.kind != .release {
+                        guard let operation = ProtectedOperation(approval) else {
+                            return .failed(.approvalVoid, "approval_void")
+                        }
+                        if operation.isDoneByApproval { approval.used = transaction.now }
+                        if let change = KeyChange(operation) {
+                            let outcome = try transaction.changeKeys(
+                                change, in: storage, tenant: tenant, random: random)
+                            switch outcome {
+                            case .done(let changed): done.keyring = changed.keyring
+                            case .refused(let code): return .refused(code)
+                            case .failed(let error, let code): return .failed(error, code)
+                            }
+                        }
+                        if case .liftStop(let contact) = operation {
+                            guard let stored = try transaction.store.contacts([contact])[contact],
+                                stored.stopped != nil
+                            else { return .failed(.approvalVoid, "approval_void") }
+                            try transaction.liftStop(stored)
+                        }
+                    }
+                    try transaction.store.putApprovals([approval])
+                    let stored = try contact.flatMap { try transaction.store.contacts([$0])[$0] }
+                    // Facts of the key's step stay with its own entries.
+                    transaction.template.keyVersion = nil
+                    try transaction.log(.approvalGive, about: stored) {
+                        $0.basis = EntryCode(approval.kind.rawValue)
+                    }
+                    return .done(done)
+                })
+        } catch {
+            if change != nil { await adoptStoredKeys(after: error) }
+            throw error
+        }
+        if let policy = carriedOut.policy { state.replace(policy: policy) }
+        if let keyring = carriedOut.keyring, let change { try await takeIntoUse(keyring, change) }
     }
 }
 
 extension ManagedTransaction {
-    /// Whether the caller is a colleague of who asked: of the same agency, with a role in common, and registered for the
-    /// contact's portfolio. The operator holds the vault's folder and stands for any.
+    /// Whether the caller is a colleague of who asked: of the same agency, with the role that it takes in common, and for a contact
+    /// registered for its portfolio. The operator holds the vault's folder and stands for any.
     fileprivate func isColleague(of approval: StoredApproval) throws -> Bool {
         guard let client else { return true }
-        guard approval.kind == .release else { return true }
-        guard let requester = try state.clients.standing(approval.requester, in: store).client
-        else {
+        let roles: Set<Role> =
+            switch approval.kind {
+            case .release: [.collection, .complaints, .privacy]
+            case .stopLift: [.privacy]
+            case .logExport: [.privacy]
+            case .policy, .keyDestroy, .keyCompromise, .keyEnable, .rootChange: [.security]
+            }
+        guard !client.roles.isDisjoint(with: roles) else { return false }
+        if let contact = approval.contact {
+            guard let stored = try store.contacts([contact])[contact], mayTouch(stored) else { return false }
+        } else if approval.kind == .release {
             return false
         }
-        let releasing: Set<Role> = [.collection, .complaints, .privacy]
-        guard client.agency == requester.agency, let contact = approval.contact,
-            let stored = try store.contacts([contact])[contact], mayTouch(stored)
+        // The operator is of no agency; a release it never asks for.
+        if approval.requester == Caller.operatorName { return approval.kind != .release }
+        guard let requester = try state.clients.standing(approval.requester, in: store).client,
+            client.agency == requester.agency
         else { return false }
-        return !client.roles.intersection(releasing).isDisjoint(with: requester.roles)
+        return !client.roles.intersection(roles).isDisjoint(with: requester.roles)
     }
 }
 
@@ -123,7 +171,8 @@ extension ManagedTransaction {
 private enum ApprovalView: Sendable {
     case all
     case contact(ContactID?)
-    case policies
+    case keysAndPolicy
+    case exports
     case none
 
     init(of caller: Caller) {
@@ -132,7 +181,8 @@ private enum ApprovalView: Sendable {
         case .client(let access):
             switch access.details {
             case .contactManagement(let details): self = .contact(details.contact)
-            case .keyManagement: self = .policies
+            case .keyManagement: self = .keysAndPolicy
+            case .accessLog: self = .exports
             default: self = .none
             }
         }
@@ -141,11 +191,15 @@ private enum ApprovalView: Sendable {
     var contact: ContactID? { if case .contact(let contact) = self { contact } else { nil } }
 
     func shows(_ approval: StoredApproval) -> Bool {
-        switch self {
-        case .all: true
-        case .contact(let contact): approval.kind == .release && approval.contact == contact
-        case .policies: approval.kind == .policy
-        case .none: false
+        switch (self, approval.kind) {
+        case (.all, _): true
+        case (.contact(let contact), .release), (.contact(let contact), .stopLift):
+            approval.contact == contact
+        case (.keysAndPolicy, .policy), (.keysAndPolicy, .keyDestroy), (.keysAndPolicy, .keyCompromise),
+            (.keysAndPolicy, .keyEnable), (.keysAndPolicy, .rootChange):
+            true
+        case (.exports, .logExport): true
+        default: false
         }
     }
 }

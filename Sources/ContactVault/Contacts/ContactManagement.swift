@@ -82,9 +82,9 @@ extension Vault {
             },
             { transaction -> ManagedOutcome<StoredReceipt> in
                 guard transaction.mayTouch(portfolio) else { return .refused(.portfolioNotRegistered) }
-                if let (key, digest) = idempotency, let earlier = try transaction.store.idempotentResult(key)
+                if let (key, digests) = idempotency, let earlier = try transaction.store.idempotentResult(key)
                 {
-                    guard earlier.body.isEqualInConstantTime(to: digest) else {
+                    guard digests.contains(where: { earlier.body.isEqualInConstantTime(to: $0) }) else {
                         return .failed(.idempotencyConflict, "idempotency_conflict")
                     }
                     let known = try transaction.store.contacts([earlier.contact])[earlier.contact]
@@ -96,8 +96,9 @@ extension Vault {
                 }
                 let contact = try prepared.dated(
                     transaction.now, stopped: transaction.stop(of: prepared.numbers))
-                let receipt = try transaction.store(contact, prepared.consents(at: transaction.now))
-                if let (key, digest) = idempotency {
+                let receipt = try transaction.store(
+                    contact, prepared.indexes, prepared.consents(at: transaction.now))
+                if let (key, digests) = idempotency, let digest = digests.first {
                     try transaction.store.putIdempotentResult(
                         IdempotentResult(
                             body: digest, contact: contact.id,
@@ -160,7 +161,11 @@ extension Vault {
                     let stopped = prepared.numbers.compactMap { stops[$0]?.latest }.max()
                     let contact = prepared.dated(transaction.now, stopped: stopped)
                     receipts.append(
-                        (stopped, try transaction.store(contact, prepared.consents(at: transaction.now))))
+                        (
+                            stopped,
+                            try transaction.store(
+                                contact, prepared.indexes, prepared.consents(at: transaction.now))
+                        ))
                 }
                 return .done(receipts)
             })
@@ -207,15 +212,13 @@ extension Vault {
                 }
                 let contact = try prepared.replacing(
                     stored, at: transaction.now, stopped: transaction.stop(of: prepared.numbers))
-                try transaction.requireUsableKey(of: contact)
+                try transaction.requireUsableKeys(of: contact, prepared.indexes)
                 guard try transaction.store.replaceContact(contact, expecting: generation) else {
                     return .failed(.generationMismatch, "generation_mismatch")
                 }
                 // Consent is a person's own: another number may be another person, who has consented to nothing.
                 var ended = 0
-                if contact.phoneIndex != stored.phoneIndex
-                    || contact.phoneIndexVersion != stored.phoneIndexVersion
-                {
+                if !prepared.numbers.contains(stored.phoneIndex) {
                     ended = try transaction.endConsents(of: id)
                 }
                 let receipt = try transaction.log(.contactUpdate, about: contact) { $0.count = UInt64(ended) }
@@ -357,6 +360,24 @@ extension Vault {
             })
     }
 
+    /// Asks for a contact's stop flag to be taken away, and its number from the stop list: with a second person's approval it is done.
+    /// - Returns: what they have to approve.
+    /// - Throws: ``VaultError/conflict(_:)`` for a contact that has no stop flag.
+    public func liftStop(
+        _ id: ContactID, as caller: Caller, requestID: Reference
+    ) async throws -> ApprovalID {
+        let random = random
+        return try await manage(
+            .stopClear, as: caller, requestID: requestID, contacts: [id],
+            covers: { access throws(TokenError) in try access.management(.stop, of: id) },
+            { transaction -> ManagedOutcome<ApprovalID> in
+                let (stored, refusal) = try transaction.touchable(id)
+                guard let stored else { return .refused(refusal) }
+                guard stored.stopped != nil else { return .failed(.conflict("not_stopped"), "not_stopped") }
+                return .done(try transaction.ask(for: .liftStop(id), random: random))
+            })
+    }
+
     // MARK: Preparing
 
     /// Refuses a request whose credentials are good. Its proof is spent and the entry is there, so that a request that was
@@ -408,7 +429,7 @@ extension Vault {
                         tenant: keyring.tenant, contact: id, random: random),
                     phoneIndexVersion: index.version, phoneIndex: index.bytes, state: .active, stopped: nil,
                     created: epoch, updated: epoch, retainUntil: intake.attributes.retainUntil),
-                numbers: indexes.map(\.bytes), intakes: intake.consents)
+                indexes: indexes, intakes: intake.consents)
         } catch {
             throw VaultError.recordUnreadable(error.code)
         }
@@ -421,14 +442,18 @@ extension Vault {
         }
     }
 
+    /// The request's digest under each key that may have made a stored one, the active key's first.
     private func idempotencyEntry(
         _ key: String, caller: Caller, body: [UInt8]
-    ) throws -> (IdempotencyKey, [UInt8])? {
+    ) throws -> (IdempotencyKey, [[UInt8]])? {
         guard case .client(let access) = caller else { return nil }
         // Keyed, because the body holds a phone number: a plain digest of it could be searched.
-        let secret = try HKDFSHA256.expand(state.keyring.dpopNonceKey.bytes, info: Array("CV1I".utf8))
-        let digest = try HMACSHA256.authenticate(Array(access.client.text.utf8) + [0] + body, key: secret)
-        return (IdempotencyKey(client: access.client, digest: SHA256.hash(Array(key.utf8))), digest)
+        let digests = try state.keyring.dpopNonceKeys.map { secret in
+            try HMACSHA256.authenticate(
+                Array(access.client.text.utf8) + [0] + body,
+                key: HKDFSHA256.expand(secret.bytes, info: Array("CV1I".utf8)))
+        }
+        return (IdempotencyKey(client: access.client, digest: SHA256.hash(Array(key.utf8))), digests)
     }
 }
 
@@ -436,8 +461,10 @@ extension Vault {
 private struct PreparedContact: Sendable {
     let contact: StoredContact
     /// Blind indexes of the number under every key that may have made a stored one.
-    let numbers: [[UInt8]]
+    let indexes: [BlindIndexValue]
     let intakes: [ConsentIntake]
+
+    var numbers: [[UInt8]] { indexes.map(\.bytes) }
 
     /// The contact as it is stored. A number that is on the stop list is stored stopped.
     func dated(_ now: Timestamp, stopped: Timestamp?) -> StoredContact {
@@ -496,20 +523,23 @@ extension ManagedTransaction {
         return standing.count
     }
 
-    /// Refuses what was sealed before its key was taken out of use, and would open no more.
-    fileprivate func requireUsableKey(of contact: StoredContact) throws {
+    /// Refuses what was sealed before its key was taken out of use, and would open no more, and a number that was indexed before the
+    /// index keys changed. The number gets one index wherever it stands.
+    fileprivate func requireUsableKeys(of contact: StoredContact, _ indexes: [BlindIndexValue]) throws {
         let sealed = try SealedRecord(parsing: contact.sealed)
         switch keyring.kek(id: sealed.kekID, version: sealed.kekVersion)?.state {
-        case .active, .decryptOnly, .preActive: return
+        case .active, .decryptOnly, .preActive: break
         default: throw VaultError.logUnavailable("key_changed")
         }
+        try requireIndexKeys(of: indexes)
+        try moveNumber(indexes)
     }
 
     /// Stores a new contact with its consents and one entry.
     fileprivate mutating func store(
-        _ contact: StoredContact, _ consents: [StoredConsent]
+        _ contact: StoredContact, _ indexes: [BlindIndexValue], _ consents: [StoredConsent]
     ) throws -> EntryReceipt {
-        try requireUsableKey(of: contact)
+        try requireUsableKeys(of: contact, indexes)
         try store.insertContacts([contact])
         if !consents.isEmpty { try store.putConsents(consents) }
         return try log(.contactCreate, about: contact) { $0.count = UInt64(consents.count) }

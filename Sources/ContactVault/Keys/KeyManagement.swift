@@ -12,41 +12,65 @@ import VaultCrypto
 
 /// One step in the life of a key version.
 public enum KeyChange: Hashable, Sendable {
-    /// Makes the next version and publishes it; it does not sign yet.
+    /// Makes the next version and publishes it; it does not sign or seal yet.
     case add(KeyName)
-    /// Lets a published version sign; the one before goes on verifying what it signed.
+    /// Lets a published version sign and seal; the one before goes on verifying and opening.
     case promote(KeyReference)
-    /// Takes a replaced version out of use once nothing that it signed is good any more.
+    /// Takes a replaced version out of use once nothing needs it any more.
     case retire(KeyReference)
-    /// Takes a version out of use at once, because somebody may know it. If it was the one that signs, a new one takes its
+    /// Switches a version off at once, whatever needs it, because somebody may know it. If it was the active one, a new one takes its
     /// place without waiting. Every token that it signed dies.
+    case disable(KeyReference)
+    /// Takes a version that was switched off into use again, to open and verify. Waits for a second person.
+    case enable(KeyReference)
+    /// As ``disable(_:)``, for good: it stays known that somebody may know it. Waits for a second person.
     case compromise(KeyReference)
-    /// Takes the secret of a version out of the keyring for good.
+    /// Takes the secret of a version out of the keyring for good. Waits for a second person.
     case destroy(KeyReference)
 
     /// The key that is changed.
     public var name: KeyName {
         switch self {
         case .add(let name): name
-        case .promote(let key), .retire(let key), .compromise(let key), .destroy(let key): key.name
+        case .promote(let key), .retire(let key), .disable(let key), .enable(let key), .compromise(let key),
+            .destroy(let key):
+            key.name
         }
     }
 
-    /// Whether it can be done in this version. A key-encryption key that somebody may know needs every record to be encrypted anew,
-    /// which is not built.
+    /// A step that an approval carries out; `nil` for other operations.
+    init?(_ operation: ProtectedOperation) {
+        switch operation {
+        case .destroyKey(let key): self = .destroy(key)
+        case .compromiseKey(let key): self = .compromise(key)
+        case .enableKey(let key): self = .enable(key)
+        case .changeRoot, .liftStop, .export: return nil
+        }
+    }
+
+    /// What a second person must approve; `nil` if one person may do it alone.
+    fileprivate var protected: ProtectedOperation? {
+        switch self {
+        case .add, .promote, .retire, .disable: nil
+        case .enable(let key): .enableKey(key)
+        case .compromise(let key): .compromiseKey(key)
+        case .destroy(let key): .destroyKey(key)
+        }
+    }
+
+    /// Whether it can be done. A blind-index key that is switched off would hide places of the stop list: it is replaced and its rows
+    /// are moved instead.
     fileprivate var isSupported: Bool {
         switch (name, self) {
-        case (.tokenSigning, _), (.logSigning, _): true
-        case (.kek, .compromise): false
-        case (.kek, _): true
-        default: false
+        case (.blindIndex, .disable), (.blindIndex, .enable), (.blindIndex, .compromise): false
+        default: true
         }
     }
 
     /// What a token must be for to ask for this step.
     var operation: KeyManagementDetails.Operation {
         switch self {
-        case .add, .promote, .compromise: .rotate
+        case .add, .promote, .disable, .enable, .compromise: .rotate
         case .retire: .retire
         case .destroy: .destroy
         }
@@ -56,7 +80,9 @@ public enum KeyChange: Hashable, Sendable {
     fileprivate var version: UInt32? {
         switch self {
         case .add: nil
-        case .promote(let key), .retire(let key), .compromise(let key), .destroy(let key): key.version
+        case .promote(let key), .retire(let key), .disable(let key), .enable(let key), .compromise(let key),
+            .destroy(let key):
+            key.version
         }
     }
 
@@ -65,10 +91,20 @@ public enum KeyChange: Hashable, Sendable {
         case .add: .keyCreate
         case .promote: .keyRotate
         case .retire: .keyRetire
+        case .disable: .keyDisable
+        case .enable: .keyEnable
         case .compromise: .keyCompromise
         case .destroy: .keyDestroy
         }
     }
+}
+
+/// What became of a step.
+public enum KeyStep: Sendable {
+    /// It is done.
+    case done(KeyStatus)
+    /// It waits for a second person, and is done with their approval.
+    case waiting(ApprovalID)
 }
 
 /// A key version as an admin sees it.
@@ -84,55 +120,63 @@ public struct KeyStatus: Sendable {
 }
 
 extension Vault {
-    /// Carries out one step.
+    /// Carries out one step, or asks for the second person that it needs.
     ///
     /// Durable in the keyring and in the log when it returns, and in force for every request that begins afterwards.
     /// - Throws: ``VaultError/tooEarly(_:)`` for a promotion before every client may have seen the key, or a retirement
-    ///   before what it signed has ended; ``VaultError/conflict(_:)`` for a step that its state does not have, a key
-    ///   that cannot be changed yet, or a vault that was opened without its storage.
+    ///   before what it signed has ended; ``VaultError/keyInUse(_:)`` while something needs the version;
+    ///   ``VaultError/conflict(_:)`` for a step that its state does not have, or a vault that was opened without its storage.
     @discardableResult
     public func changeKeys(
         _ change: KeyChange, as caller: Caller, requestID: Reference
-    ) async throws -> KeyStatus {
+    ) async throws -> KeyStep {
         let random = random
         let tenant = identity.tenant
         let storage = keyringStorage
         // What an earlier step left without its entry gets it first, whatever becomes of this one.
         try await noteStoredKeys()
-        let changed: (keyring: Keyring, about: KeyReference)
+        let outcome: ChangedKeys
         do {
-            changed = try await manage(
+            outcome = try await manage(
                 change.entryKind, as: caller, requestID: requestID,
                 covers: { access throws(TokenError) in try access.keyManagement(change.operation) }
-            ) { transaction -> ManagedOutcome<(Keyring, KeyReference)> in
-                guard let storage else {
-                    return .failed(.conflict("keyring_not_stored_here"), "keyring_not_stored_here")
-                }
-                guard change.isSupported else {
-                    return .failed(.conflict("key_not_rotatable"), "key_not_rotatable")
-                }
-                return try transaction.changeKeys(change, in: storage, tenant: tenant, random: random)
+            ) { transaction -> ManagedOutcome<ChangedKeys> in
+                try transaction.changeKeys(
+                    change, in: storage, tenant: tenant, random: random, mayAsk: true)
             }
         } catch {
-            // The file may have been written and the entry not. Then the change is in force all the same: a key that was
-            // taken away must not go on serving because a disk was full.
-            switch error {
-            case VaultError.denied, VaultError.conflict, VaultError.tooEarly: break
-            default: await adoptStoredKeys()
-            }
+            await adoptStoredKeys(after: error)
             throw error
         }
-        load(changed.keyring)
+        switch outcome {
+        case .waiting(let approval): return .waiting(approval)
+        case .changed(let keyring, let about):
+            try await takeIntoUse(keyring, change)
+            guard let status = try await keyStatus().first(where: { $0.key.reference == about }) else {
+                throw VaultError.inconsistent("no_key_changed")
+            }
+            return .done(status)
+        }
+    }
+
+    /// Takes a keyring into use that was stored.
+    func takeIntoUse(_ keyring: Keyring, _ change: KeyChange) async throws {
+        load(keyring)
         // The log says by its new keys what it said of them.
         if change.name == .logSigning { try await publishCheckpoint() }
-        guard let status = try await keyStatus().first(where: { $0.key.reference == changed.about }) else {
-            throw VaultError.inconsistent("no_key_changed")
+    }
+
+    /// After a step that failed: the file may have been written and the entry not. Then the change is in force all the same: a key that
+    /// was taken away must not go on serving because a disk was full.
+    func adoptStoredKeys(after error: any Error) async {
+        switch error {
+        case VaultError.denied, VaultError.conflict, VaultError.tooEarly, VaultError.keyInUse: break
+        default: await adoptStoredKeys()
         }
-        return status
     }
 
     /// Takes a stored keyring into use that the log does not know, and writes its entry.
-    private func noteStoredKeys() async throws {
+    func noteStoredKeys() async throws {
         guard let stored = try keyringStorage?.load() else { return }
         let known = try await reading { try $0.keyringEpoch() }
         guard stored.epoch > known else { return }
@@ -192,21 +236,46 @@ extension Vault {
     /// A key set may be kept by clients for its `max-age`, so a new key waits that long before it signs. What a replaced key
     /// signed lives as long as the longest token. Rounded up to the second, as it is printed.
     fileprivate static func nextStep(_ key: KeyDescription, since: Timestamp) -> Timestamp? {
-        guard key.reference.name == .tokenSigning else { return nil }
         let seconds: Int64
-        switch key.state {
-        case .preActive: seconds = Limits.keySetMaxAgeSeconds
-        case .decryptOnly: seconds = Limits.matchTokenSeconds + Limits.clockSkewSeconds
-        case .active, .disabled, .compromised, .destroyed: return nil
+        switch (key.reference.name, key.state) {
+        case (.tokenSigning, .preActive): seconds = Limits.keySetMaxAgeSeconds
+        case (.tokenSigning, .decryptOnly): seconds = Limits.matchTokenSeconds + Limits.clockSkewSeconds
+        // Nonces of the present and the previous bucket, and the digests of idempotent requests, which live longer.
+        case (.dpopNonce, .decryptOnly): seconds = max(2 * Limits.nonceSeconds, idempotencySeconds)
+        default: return nil
         }
         return Timestamp(seconds: (since.milliseconds + 999) / 1000 + seconds)
     }
 }
 
+/// What became of a step in its transaction.
+enum ChangedKeys: Sendable {
+    case changed(Keyring, KeyReference)
+    case waiting(ApprovalID)
+}
+
 extension ManagedTransaction {
+    /// Carries out a step that was approved.
+    mutating func changeKeys(
+        _ change: KeyChange, in storage: KeyringStorage?, tenant: TenantID, random: any RandomSource
+    ) throws -> ManagedOutcome<(keyring: Keyring, about: KeyReference)> {
+        switch try changeKeys(change, in: storage, tenant: tenant, random: random, mayAsk: false) {
+        case .done(.changed(let keyring, let about)): .done((keyring, about))
+        case .done(.waiting): .failed(.approvalVoid, "approval_void")
+        case .refused(let code): .refused(code)
+        case .failed(let error, let code): .failed(error, code)
+        }
+    }
+
+    /// - Parameter mayAsk: whether a step that needs a second person is asked for; if not, it was approved.
     fileprivate mutating func changeKeys(
-        _ change: KeyChange, in storage: KeyringStorage, tenant: TenantID, random: any RandomSource
-    ) throws -> ManagedOutcome<(Keyring, KeyReference)> {
+        _ change: KeyChange, in storage: KeyringStorage?, tenant: TenantID, random: any RandomSource,
+        mayAsk: Bool
+    ) throws -> ManagedOutcome<ChangedKeys> {
+        guard let storage else {
+            return .failed(.conflict("keyring_not_stored_here"), "keyring_not_stored_here")
+        }
+        guard change.isSupported else { return .failed(.conflict("key_not_rotatable"), "key_not_rotatable") }
         // What is stored, not what is loaded: the last change may have been stored by a process that died of it.
         let stored = try storage.load()
         guard stored.epoch >= (try store.keyringEpoch()) else {
@@ -217,13 +286,20 @@ extension ManagedTransaction {
         if let allowed = try earliest(change, in: stored), now < allowed {
             return .failed(.tooEarly(allowed), "too_early")
         }
-        if try isInUse(change) { return .failed(.conflict("key_in_use"), "key_in_use") }
         var editor = KeyringEditor(stored)
         let steps: [(kind: EntryKind, key: KeyReference)]
         do throws(KeyringError) {
             steps = try editor.apply(change, in: stored, random: random, now: now)
         } catch .transitionNotAllowed, .keyUnknown {
             return .failed(.conflict("key_state"), "key_state")
+        }
+        let needs = try needs(of: change)
+        guard needs.isEmpty else { return .failed(.keyInUse(needs), "key_in_use") }
+        if case .promote = change, try store.instances().contains(where: { $0.epoch < stored.epoch }) {
+            return .failed(.conflict("keys_not_loaded_everywhere"), "keys_not_loaded")
+        }
+        if mayAsk, let operation = change.protected {
+            return .done(.waiting(try ask(for: operation, random: random)))
         }
         let keyring = try editor.finish()
         for (kind, reference) in steps {
@@ -237,32 +313,27 @@ extension ManagedTransaction {
                 draft.keyThumbprint = thumbprint.flatMap { EntryDigest($0) }
             }
         }
-        if case .compromise(let reference) = change, reference.name == .tokenSigning,
-            let thumbprint = stored.thumbprint(of: reference)
-        {
+        switch change {
+        case .compromise(let reference), .disable(let reference):
             // Requests that were verified a moment ago are decided after this.
-            try store.putRevocations(.compromised(thumbprint, tenant, at: now))
+            if reference.name == .tokenSigning, let thumbprint = stored.thumbprint(of: reference) {
+                try store.putRevocations(.compromised(thumbprint, tenant, at: now))
+            }
+            try endJobs(for: reference.name)
+        case .add, .promote, .retire, .enable, .destroy: break
         }
         guard let about = steps.last?.key else { throw VaultError.inconsistent("no_key_changed") }
         try storage.store(keyring)
         try store.putKeyringEpoch(keyring.epoch)
-        return .done((keyring, about))
-    }
-
-    /// Whether a step would take away a key-encryption key that a record or a disclosure key is still under.
-    private func isInUse(_ change: KeyChange) throws -> Bool {
-        switch change {
-        case .retire(let key), .destroy(let key):
-            guard key.name == .kek else { return false }
-            return try store.countContacts(with: StoredKeyMark(kekVersion: key.version)) > 0
-        case .add, .promote, .compromise: return false
-        }
+        // It loads what it has stored, or adopts it if the commit fails.
+        try store.putInstance(StoredInstance(name: state.instance, epoch: keyring.epoch, seen: now))
+        return .done(.changed(keyring, about))
     }
 
     private func earliest(_ change: KeyChange, in keyring: Keyring) throws -> Timestamp? {
         let (reference, waiting): (KeyReference, KeyState)
         switch change {
-        case .add, .compromise, .destroy: return nil
+        case .add, .disable, .enable, .compromise, .destroy: return nil
         case .promote(let key): (reference, waiting) = (key, .preActive)
         case .retire(let key): (reference, waiting) = (key, .decryptOnly)
         }
@@ -285,7 +356,7 @@ extension VaultTransaction {
                 continue
             }
             try putKeyChange(StoredKeyChange(key, since: writer.time))
-            if key.state == .compromised, key.reference.name == .tokenSigning,
+            if [.compromised, .disabled].contains(key.state), key.reference.name == .tokenSigning,
                 let thumbprint = keyring.thumbprint(of: key.reference)
             {
                 try putRevocations(.compromised(thumbprint, keyring.tenant, at: writer.time))
@@ -316,12 +387,15 @@ extension KeyringEditor {
         case .retire(let reference):
             try disable(reference)
             steps.append((.keyRetire, reference))
+        case .disable(let reference):
+            steps += try replaceIfActive(reference, in: keyring, random: random, now: now)
+            try disable(reference)
+            steps.append((.keyDisable, reference))
+        case .enable(let reference):
+            try enable(reference)
+            steps.append((.keyEnable, reference))
         case .compromise(let reference):
-            if keyring.active(reference.name) == reference {
-                let successor = try add(reference.name, random: random, now: now)
-                try promote(successor)
-                steps += [(.keyCreate, successor), (.keyRotate, successor)]
-            }
+            steps += try replaceIfActive(reference, in: keyring, random: random, now: now)
             try markCompromised(reference)
             steps.append((.keyCompromise, reference))
         case .destroy(let reference):
@@ -329,6 +403,16 @@ extension KeyringEditor {
             steps.append((.keyDestroy, reference))
         }
         return steps
+    }
+
+    /// A new version in the place of the active one, at once.
+    private mutating func replaceIfActive(
+        _ reference: KeyReference, in keyring: Keyring, random: any RandomSource, now: Timestamp
+    ) throws(KeyringError) -> [(kind: EntryKind, key: KeyReference)] {
+        guard keyring.active(reference.name) == reference else { return [] }
+        let successor = try add(reference.name, random: random, now: now)
+        try promote(successor)
+        return [(.keyCreate, successor), (.keyRotate, successor)]
     }
 }
 

@@ -57,24 +57,34 @@ public struct ExportedEntry: Sendable {
     public let disclosed: [UInt8]?
 }
 
+/// What became of a wish to export.
+public enum ExportBeginning: Sendable {
+    /// It is begun.
+    case begun(ExportPlan)
+    /// It waits for a second person, and may then be begun once, and read until the approval expires.
+    case waiting(ApprovalID)
+}
+
 extension Vault {
     /// Begins an export: writes the entry about it, signs a checkpoint that covers everything asked for, and proves the range.
     ///
     /// The range has one entry more on each side, where there is one: it shows that nothing between was left out.
+    /// What discloses personal parts of everybody, over more than ``Limits/bulkExportEntries`` entries, waits for a second person.
     /// - Throws: ``VaultError/denied(_:)``; ``VaultError/conflict(_:)`` for a subject's export without a contact, or an
     ///   earlier size that this log never had.
     public func beginExport(
         _ request: ExportRequest, as caller: Caller, requestID: Reference
-    ) async throws -> ExportPlan {
+    ) async throws -> ExportBeginning {
         let time = request.time.intersection(caller.readableTime)
         let bounded = ExportRequest(
             time: time, profile: request.profile, contact: request.contact, previousSize: request.previousSize
         )
         let concerned = request.contact.map { [$0] } ?? []
-        let receipt = try await manage(
+        let random = random
+        let begun = try await manage(
             .logExport, as: caller, requestID: requestID, contacts: concerned,
             covers: { access throws(TokenError) in _ = try access.accessLog(.export) }
-        ) { transaction -> ManagedOutcome<EntryReceipt> in
+        ) { transaction -> ManagedOutcome<(receipt: EntryReceipt?, approval: ApprovalID?)> in
             guard request.profile != .subject || request.contact != nil else {
                 return .failed(.conflict("export_of_nobody"), "export_of_nobody")
             }
@@ -84,12 +94,21 @@ extension Vault {
             if let previous = request.previousSize, previous > (try transaction.store.logHead().size) {
                 return .failed(.conflict("size_unknown"), "size_unknown")
             }
+            if let operation = try bounded.bulk(in: transaction.store),
+                try !transaction.spendApproval(of: operation)
+            {
+                return .done((nil, try transaction.ask(for: operation, random: random)))
+            }
             let about = try transaction.store.contacts(concerned).values.first
-            return .done(
-                try transaction.log(.logExport, about: about) { draft in
-                    draft.basis = EntryCode(request.profile.rawValue)
-                    draft.contact = draft.contact ?? request.contact
-                })
+            let receipt = try transaction.log(.logExport, about: about) { draft in
+                draft.basis = EntryCode(request.profile.rawValue)
+                draft.contact = draft.contact ?? request.contact
+            }
+            return .done((receipt, nil))
+        }
+        guard let receipt = begun.receipt else {
+            guard let approval = begun.approval else { throw VaultError.inconsistent("export_not_begun") }
+            return .waiting(approval)
         }
         let checkpoint = try await witnessedHead()
         let origin = identity.logOrigin
@@ -103,13 +122,14 @@ extension Vault {
             if end < size { end += 1 }
             end = max(first, end)
             let prover = MerkleProver(StoredHashes(reader: reader))
-            return ExportPlan(
-                request: bounded, origin: origin, note: note,
-                proof: try RangeProof(
-                    first: first, end: end, edge: try prover.frontier(size: first),
-                    consistency: try prover.consistency(from: end, to: size)),
-                consistency: try request.previousSize.map { try prover.consistency(from: $0, to: size) },
-                receipt: receipt)
+            return .begun(
+                ExportPlan(
+                    request: bounded, origin: origin, note: note,
+                    proof: try RangeProof(
+                        first: first, end: end, edge: try prover.frontier(size: first),
+                        consistency: try prover.consistency(from: end, to: size)),
+                    consistency: try request.previousSize.map { try prover.consistency(from: $0, to: size) },
+                    receipt: receipt))
         }
     }
 
@@ -128,6 +148,14 @@ extension Vault {
         ) { transaction -> ManagedOutcome<Void> in
             guard request.profile != .subject || request.contact != nil else {
                 return .failed(.conflict("export_of_nobody"), "export_of_nobody")
+            }
+            let bounded = ExportRequest(
+                time: request.time.intersection(caller.readableTime), profile: request.profile,
+                contact: request.contact)
+            if let operation = try bounded.bulk(in: transaction.store, before: range.upperBound),
+                try !transaction.hasBegun(operation)
+            {
+                return .failed(.conflict("export_not_approved"), "export_not_approved")
             }
             let about = try transaction.store.contacts(concerned).values.first
             try transaction.log(.logExport, about: about) { draft in
@@ -177,6 +205,29 @@ extension Vault {
         if let contact = request.contact, parts.contact != contact { return nil }
         let allowed = try DisclosedParts.disclosures(in: joined).filter { request.profile.discloses($0.fact) }
         return allowed.isEmpty ? nil : DisclosedParts.joined(allowed)
+    }
+}
+
+extension ExportRequest {
+    /// What a second person has to approve; `nil` if one person may do it alone.
+    /// - Parameter position: where a page of it ends: what was begun while the log was small may be read to its end.
+    fileprivate func bulk(
+        in store: any VaultReader, before position: UInt64 = .max
+    ) throws -> ProtectedOperation? {
+        guard contact == nil else { return nil }
+        let size = min(try store.logHead().size, position)
+        let first = try time.from.map { try store.firstEntry(at: $0, size: size) } ?? store.firstLeaf()
+        let end = try time.to.map { try store.firstEntry(at: $0, size: size) } ?? size
+        guard end > first, end - first > UInt64(Limits.bulkExportEntries) else { return nil }
+        return .export(time, profile)
+    }
+}
+
+extension ManagedTransaction {
+    /// Whether who asks has begun this, by an approval that has not expired yet.
+    fileprivate func hasBegun(_ operation: ProtectedOperation) throws -> Bool {
+        let digest = operation.digest(requester: client?.id ?? Caller.operatorName)
+        return try store.usedApprovals(of: digest).contains { $0.approver != nil && now < $0.expires }
     }
 }
 

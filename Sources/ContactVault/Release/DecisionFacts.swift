@@ -187,7 +187,8 @@ struct DecisionFacts {
         let details = asked.details
         let rule = policy.purposes[details.purpose]
         let row = StoredRelease(
-            id: release, time: now, number: contact.phoneIndex, contact: contact.id,
+            id: release, time: now, number: contact.phoneIndex, numberVersion: contact.phoneIndexVersion,
+            contact: contact.id,
             caseReference: Wanted.digest(.caseReference, details.caseReference.text, tenant),
             reference: details.reference.map { Wanted.digest(.reference, $0.text, tenant) },
             actor: Wanted.actor(details.actor, client, tenant), client: client.id, purpose: details.purpose,

@@ -74,7 +74,7 @@ extension ManagedTransaction {
         if outcome.stopsContact {
             // A no is the person's: it holds for the record whatever its number is now, and for the number that was called.
             if let contact { try stop(contact) }
-            if !isSameNumber { try suppress(release.number, version: contact?.phoneIndexVersion ?? 1) }
+            if !isSameNumber { try suppress(release.number, version: release.numberVersion) }
         }
         if outcome.suspendsRecord, isSameNumber, let contact, contact.state == .active {
             try store.putStanding(contact.id, state: .suspended, stopped: contact.stopped)

@@ -16,12 +16,43 @@ extension ManagedTransaction {
         try log(.stopSet, about: contact)
     }
 
+    /// Takes a contact's stop flag away and its number from the stop list, with an entry. Other contacts with that number keep theirs.
+    mutating func liftStop(_ contact: StoredContact) throws {
+        try store.putStanding(contact.id, state: contact.state, stopped: nil)
+        try store.removeSuppression(contact.phoneIndex)
+        try log(.stopClear, about: contact)
+    }
+
     /// Puts a number on the stop list. The first no stays known; the last one decides what came after it.
     func suppress(_ number: [UInt8], version: UInt32) throws {
         let known = try store.suppressions([number])[number]
         try store.putSuppressions([
             StoredSuppression(number: number, indexVersion: version, since: known?.since ?? now, latest: now)
         ])
+    }
+
+    /// Puts a number, known by its indexes under every key, the active one first, on the stop list: under the active one.
+    func suppress(_ indexes: [BlindIndexValue]) throws {
+        guard let active = indexes.first else { return }
+        try moveNumber(indexes)
+        try suppress(active.bytes, version: active.version)
+    }
+
+    /// Refuses a number that was indexed before the index keys changed: it might be looked for under too few.
+    func requireIndexKeys(of indexes: [BlindIndexValue]) throws {
+        guard Set(indexes.map(\.version)) == Set(keyring.blindIndexVersions) else {
+            throw VaultError.logUnavailable("key_changed")
+        }
+    }
+
+    /// Gives a number one index, the active one, wherever it stands under an older one. So a number has one index at any time, and
+    /// what is counted by it is counted whole, also while the index key rotates.
+    func moveNumber(_ indexes: [BlindIndexValue]) throws {
+        guard indexes.count > 1, let active = indexes.first else { return }
+        try store.moveNumbers(
+            indexes.dropFirst().map {
+                StoredNumberMove(from: $0.bytes, to: active.bytes, version: active.version)
+            })
     }
 
     /// When somebody last said no for a number, known by any of its indexes.
@@ -57,7 +88,8 @@ extension Vault {
         try await manage(
             .suppression, as: caller, requestID: requestID, contacts: contacts, covers: covers,
             { transaction -> ManagedOutcome<Void> in
-                for index in indexes { try transaction.suppress(index.bytes, version: index.version) }
+                try transaction.requireIndexKeys(of: indexes)
+                try transaction.suppress(indexes)
                 let numbers = Set(indexes.map(\.bytes))
                 let stored = try transaction.store.contacts(contacts).values
                 for contact in stored where numbers.contains(contact.phoneIndex) {
@@ -81,9 +113,9 @@ extension Vault {
                 requestID: requestID
             ) { access throws(TokenError) in _ = try access.numberMatch() }
         }
-        let indexes = try numbers.map { number -> [[UInt8]] in
+        let indexes = try numbers.map { number -> [BlindIndexValue] in
             guard let normalized = try? PhoneNumberIntake.normalize(number, region: nil) else { return [] }
-            return try self.indexes(of: normalized.e164).map(\.bytes)
+            return try self.indexes(of: normalized.e164)
         }
         let policy = state.policy
         let tenant = identity.tenant
@@ -103,7 +135,10 @@ extension Vault {
                 guard let use = try transaction.spend(access, of: details.maximumUses) else {
                     return .refused(.tokenSpent)
                 }
-                let listed = try transaction.store.suppressions(indexes.flatMap(\.self))
+                if let known = indexes.first(where: { !$0.isEmpty }) {
+                    try transaction.requireIndexKeys(of: known)
+                }
+                let listed = try transaction.store.suppressions(indexes.flatMap { $0.map(\.bytes) })
                 try transaction.log(.match, about: nil) { draft in
                     draft.purpose = .suppressMatch
                     draft.action = .match
@@ -114,7 +149,7 @@ extension Vault {
                     draft.use = UInt64(use)
                     draft.maximumUses = UInt64(details.maximumUses)
                 }
-                return .done(indexes.map { $0.isEmpty ? nil : $0.contains { listed[$0] != nil } })
+                return .done(indexes.map { $0.isEmpty ? nil : $0.contains { listed[$0.bytes] != nil } })
             })
     }
 

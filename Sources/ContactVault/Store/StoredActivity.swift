@@ -11,6 +11,8 @@ public struct StoredRelease: Hashable, Sendable {
     public let time: Timestamp
     /// Blind index of the number, 32 bytes.
     public let number: [UInt8]
+    /// The version of the key that made it.
+    public let numberVersion: UInt32
     /// The contact.
     public let contact: ContactID
     /// Digest of the case, 32 bytes.
@@ -36,14 +38,16 @@ public struct StoredRelease: Hashable, Sendable {
 
     /// A release.
     public init(
-        id: ReleaseID, time: Timestamp, number: [UInt8], contact: ContactID, caseReference: [UInt8],
-        reference: [UInt8]?, actor: [UInt8], client: Reference, purpose: Purpose, form: ReleaseForm,
+        id: ReleaseID, time: Timestamp, number: [UInt8], numberVersion: UInt32, contact: ContactID,
+        caseReference: [UInt8], reference: [UInt8]?, actor: [UInt8], client: Reference, purpose: Purpose,
+        form: ReleaseForm,
         isApproach: Bool, outcomeDue: Timestamp?, outcome: ReleaseOutcome? = nil,
         outcomeTime: Timestamp? = nil
     ) {
         self.id = id
         self.time = time
         self.number = number
+        self.numberVersion = numberVersion
         self.contact = contact
         self.caseReference = caseReference
         self.reference = reference
@@ -170,6 +174,18 @@ public struct StoredApproval: Hashable, Sendable {
         case release
         /// A policy that loosens the one in force.
         case policy
+        /// The end of a key version's secret.
+        case keyDestroy = "key.destroy"
+        /// A key version that somebody may know.
+        case keyCompromise = "key.compromise"
+        /// A key version that was switched off, in use again.
+        case keyEnable = "key.enable"
+        /// Another root key.
+        case rootChange = "root.change"
+        /// A stop flag taken away.
+        case stopLift = "stop.clear"
+        /// An export of what the log discloses of everybody.
+        case logExport = "log.export"
     }
 
     /// An approval.

@@ -235,23 +235,6 @@ public struct StoredContact: Hashable, Sendable {
     }
 }
 
-/// What tells that something is wrapped by one version of a key: bytes, and where they stand.
-public struct StoredKeyMark: Hashable, Sendable {
-    /// Offset in a sealed record.
-    public let sealed: Int
-    /// Offset in a wrapped disclosure key.
-    public let disclosureKey: Int
-    /// The bytes.
-    public let bytes: [UInt8]
-
-    /// A mark.
-    public init(sealed: Int, disclosureKey: Int, bytes: [UInt8]) {
-        self.sealed = sealed
-        self.disclosureKey = disclosureKey
-        self.bytes = bytes
-    }
-}
-
 /// The contact's own consent for one purpose.
 public struct StoredConsent: Hashable, Sendable {
     /// Who gave it.

@@ -28,6 +28,9 @@ public protocol VaultStore: Sendable {
 
     /// Finishes what is under way and releases files and locks.
     func close() async throws
+
+    /// Whether other processes may have it open at the same time.
+    var isShared: Bool { get }
 }
 
 /// Reads on one consistent snapshot.
@@ -62,8 +65,22 @@ public protocol VaultReader {
     func consents(of contacts: [ContactID]) throws -> [ContactID: [StoredConsent]]
     /// Contacts that are not erased, by id, from after one on.
     func contacts(after: ContactID?, limit: Int) throws -> [StoredContact]
-    /// How many contacts have these bytes at one of two places: in the sealed record, or in the wrapped disclosure key.
-    func countContacts(with mark: StoredKeyMark) throws -> UInt64
+    /// What rows of contacts that are not erased hold of keys, by id, from after one on.
+    func recordKeys(after: ContactID?, limit: Int) throws -> [StoredRecordKeys]
+    /// How much is under each key version. Looks at every row.
+    func keyUsage(_ places: StoredKeyPlaces) throws -> StoredKeyUsage
+    /// Disclosures that concern no stored contact, by position, from one on.
+    func generalDisclosures(from: UInt64, limit: Int) throws -> [(index: UInt64, sealed: [UInt8])]
+    /// How many disclosures concern no stored contact.
+    func generalDisclosureCount() throws -> UInt64
+    /// A job by its name.
+    func keyJob(_ id: [UInt8]) throws -> StoredKeyJob?
+    /// The last jobs, newest first.
+    func keyJobs(limit: Int) throws -> [StoredKeyJob]
+    /// The job that is neither done nor given up; there is one at most.
+    func unfinishedKeyJob() throws -> StoredKeyJob?
+    /// What instances have loaded.
+    func instances() throws -> [StoredInstance]
     /// How many contacts there are.
     func contactCount() throws -> UInt64
     /// How many entries about each contact there are, and the last of them; contacts without any are left out.
@@ -105,6 +122,8 @@ public protocol VaultReader {
 
     /// Approvals of these operations that are not used up, newest first.
     func approvals(of operations: [[UInt8]]) throws -> [[UInt8]: [StoredApproval]]
+    /// Approvals of an operation that were used up, newest first.
+    func usedApprovals(of operation: [UInt8]) throws -> [StoredApproval]
     /// An approval by its name.
     func approval(_ id: [UInt8]) throws -> StoredApproval?
     /// Approvals that wait for a yes at a moment, oldest first.
@@ -164,9 +183,20 @@ public protocol VaultTransaction: VaultReader {
     func insertContacts(_ contacts: [StoredContact]) throws
     /// Replaces a contact if its generation is still the expected one; `false` if it is not.
     func replaceContact(_ contact: StoredContact, expecting generation: UInt64) throws -> Bool
-    /// Replaces a contact's sealed record and disclosure key, if the record is still the expected one, byte for byte; `false` if it is
-    /// not.
-    func replaceKeys(of contact: StoredContact, expecting sealed: [UInt8]) throws -> Bool
+    /// Replaces sealed records and disclosure keys where both are still the expected ones, byte for byte; for each whether it was.
+    func replaceKeys(_ changes: [(before: StoredRecordKeys, after: StoredRecordKeys)]) throws -> [Bool]
+    /// Gives numbers another blind index, wherever they stand: contacts, releases, the stop list. Where both stand on the stop list,
+    /// they become one place, from the earlier no on. Counts of a day stay.
+    func moveNumbers(_ moves: [StoredNumberMove]) throws
+    /// Replaces the sealed disclosures of entries that have some.
+    func replaceDisclosures(_ sealed: [UInt64: [UInt8]]) throws
+    /// Sets a job.
+    /// - Throws: ``StoreError/conflict`` if another one is neither done nor given up.
+    func putKeyJob(_ job: StoredKeyJob) throws
+    /// Says what an instance has loaded.
+    func putInstance(_ instance: StoredInstance) throws
+    /// Forgets an instance, or all.
+    func removeInstance(_ name: Reference?) throws
     /// Sets or changes consents.
     func putConsents(_ consents: [StoredConsent]) throws
     /// Takes away what a contact's row holds (sealed record, keys, index, attributes) and its consents, authorisation and
@@ -182,6 +212,8 @@ public protocol VaultTransaction: VaultReader {
     func insertContactReferences(_ references: [ContactReferenceKey: StoredContactReference]) throws
     /// Sets places on the stop list.
     func putSuppressions(_ suppressions: [StoredSuppression]) throws
+    /// Takes a place from the stop list.
+    func removeSuppression(_ number: [UInt8]) throws
     /// Records releases.
     func insertReleases(_ releases: [StoredRelease]) throws
     /// Records what came of a release.

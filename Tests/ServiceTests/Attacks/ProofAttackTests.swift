@@ -225,7 +225,7 @@ extension Attacks {
             let now = forge.now
             let present = try forge.nonces.nonce(for: thumbprint, now: now)
             let secret = DPoPNonceAuthority(
-                key: SharedSecret(SecretBytes(copying: [UInt8](repeating: 7, count: 32))))
+                keys: [SharedSecret(SecretBytes(copying: [UInt8](repeating: 7, count: 32)))])
             let wrong: [(String, String?)] = [
                 ("missing", nil), ("empty", ""), ("made up", "nonce"),
                 // Three periods of 300 s ago is never the previous one, whenever a period ends.

@@ -228,7 +228,7 @@ final class TokenForge {
         let root = try RootKeyFile.load(at: vault.data + "/root.key") { throw Sealed() }
         let keyring = try KeyringFile(vault.data + "/keyring").load(root: root)
         vaultKey = keyring.tokenSigningKey
-        nonces = DPoPNonceAuthority(key: keyring.dpopNonceKey)
+        nonces = DPoPNonceAuthority(keys: keyring.dpopNonceKeys)
         dialer = try Self.holder("dialer-1", of: vault)
         releasePath = "/v1/contacts/\(contact)/actions/dial"
         try vault.start(["--log-level", "debug"])

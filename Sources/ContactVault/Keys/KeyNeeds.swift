@@ -1,0 +1,135 @@
+// What needs a key version: counted where it stands, so that nothing is taken away that something still needs.
+
+public import ContactModel
+import EnvelopeEncryption
+
+/// Why a key version cannot go.
+public enum KeyNeed: Hashable, Sendable {
+    /// Sealed records under it.
+    case records(UInt64)
+    /// Disclosure keys of contacts under it.
+    case disclosureKeys(UInt64)
+    /// Disclosures of log entries that concern no stored contact, sealed under it.
+    case disclosures(UInt64)
+    /// Contacts that are found by it.
+    case contacts(UInt64)
+    /// Places on the stop list that are found by it. Those of erased numbers can be moved by nobody.
+    case suppressions(UInt64)
+    /// Releases that caps count by it. Those of erased numbers can be moved by nobody.
+    case releases(UInt64)
+    /// A job that is not finished.
+    case job(KeyJobID)
+
+    /// How many, and of what.
+    public var description: String {
+        func counted(_ count: UInt64, _ one: String, _ many: String) -> String {
+            "\(count) \(count == 1 ? one : many)"
+        }
+        return switch self {
+        case .records(let count): counted(count, "record", "records")
+        case .disclosureKeys(let count): counted(count, "disclosure key", "disclosure keys")
+        case .disclosures(let count): counted(count, "log disclosure", "log disclosures")
+        case .contacts(let count): counted(count, "contact's index", "contacts' indexes")
+        case .suppressions(let count):
+            counted(count, "place on the stop list", "places on the stop list")
+        case .releases(let count): counted(count, "release that caps count", "releases that caps count")
+        case .job(let id): "the job \(id), which is not finished"
+        }
+    }
+}
+
+/// Everything that needs a key version.
+public struct KeyNeeds: Hashable, Sendable {
+    /// Each reason.
+    public let reasons: [KeyNeed]
+
+    /// Whether nothing needs it.
+    public var isEmpty: Bool { reasons.isEmpty }
+    /// In words.
+    public var description: String { reasons.map(\.description).joined(separator: ", ") }
+}
+
+/// What an admin sees of keys and what needs them.
+public struct KeyReport: Sendable {
+    /// Every key version, and what needs it.
+    public let versions: [(status: KeyStatus, needs: KeyNeeds)]
+    /// What instances have loaded.
+    public let instances: [StoredInstance]
+    /// Epoch of the stored keyring.
+    public let epoch: UInt64
+    /// The last job, `nil` if there was none.
+    public let job: KeyJob?
+}
+
+extension Vault {
+    /// Every key version with what needs it, counted in the store; what instances have loaded; the last job. Looks at every row.
+    public func keyReport(as caller: Caller, requestID: Reference) async throws -> KeyReport {
+        let statuses = try await keyStatus(as: caller, requestID: requestID)
+        return try await reading { reader in
+            let usage = try reader.keyUsage(.vault)
+            let job = try reader.unfinishedKeyJob()
+            return KeyReport(
+                versions: statuses.map { ($0, KeyNeeds(of: $0.key.reference, usage, job: job)) },
+                instances: try reader.instances(), epoch: try reader.keyringEpoch(),
+                job: try reader.keyJobs(limit: 1).first.map { KeyJob($0) })
+        }
+    }
+}
+
+extension ManagedTransaction {
+    /// What a step would take away from.
+    func needs(of change: KeyChange) throws -> KeyNeeds {
+        switch change {
+        case .retire(let key), .destroy(let key):
+            return KeyNeeds(
+                of: key, try store.keyUsage(.vault), job: try store.unfinishedKeyJob())
+        case .promote(let key):
+            // A job brings what it finds under the version that was active when it began.
+            guard let job = try store.unfinishedKeyJob(), job.kind.key == key.name,
+                let id = KeyJobID(bytes: job.id)
+            else { return KeyNeeds(reasons: []) }
+            return KeyNeeds(reasons: [.job(id)])
+        case .add, .disable, .enable, .compromise: return KeyNeeds(reasons: [])
+        }
+    }
+
+    /// Gives up the job that brings things under a version that is taken out of use: it can be started again for the next.
+    mutating func endJobs(for key: KeyName) throws {
+        guard var job = try store.unfinishedKeyJob(), job.kind.key == key else { return }
+        job.state = .cancelled
+        job.updated = now
+        try store.putKeyJob(job)
+    }
+}
+
+extension KeyNeeds {
+    init(of key: KeyReference, _ usage: StoredKeyUsage, job: StoredKeyJob?) {
+        var reasons: [KeyNeed] = []
+        func add(_ count: UInt64?, _ need: (UInt64) -> KeyNeed) {
+            if let count, count > 0 { reasons.append(need(count)) }
+        }
+        switch key.name {
+        case .kek:
+            let mark = Self.bytes(key.id) + Self.bytes(key.version)
+            add(usage.records[mark], KeyNeed.records)
+            add(usage.disclosureKeys[mark], KeyNeed.disclosureKeys)
+        case .disclosure: add(usage.disclosures[Self.bytes(key.version)], KeyNeed.disclosures)
+        case .blindIndex:
+            add(usage.contacts[key.version], KeyNeed.contacts)
+            add(usage.suppressions[key.version], KeyNeed.suppressions)
+            add(usage.releases[key.version], KeyNeed.releases)
+        case .tokenSigning, .logSigning, .dpopNonce: break
+        }
+        if let job, job.kind.key == key.name, let id = KeyJobID(bytes: job.id) { reasons.append(.job(id)) }
+        self.init(reasons: reasons)
+    }
+
+    private static func bytes(_ number: UInt32) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * UInt32($0))) }
+    }
+}
+
+extension StoredKeyPlaces {
+    /// Where this vault's formats name their key: `kekId ‖ kekVersion` (docs/spec/sealed-record.md, access-log.md), `version`.
+    static let vault = StoredKeyPlaces(sealed: 48..<56, disclosureKey: 0..<8, disclosures: 0..<4)
+}

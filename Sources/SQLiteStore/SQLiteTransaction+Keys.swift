@@ -1,0 +1,212 @@
+// Which rows are under which key, jobs that bring them under another, and what instances have loaded.
+
+import ContactModel
+import ContactVault
+
+extension SQLiteTransaction {
+    // MARK: Rows of contacts
+
+    func recordKeys(after: ContactID?, limit: Int) throws -> [StoredRecordKeys] {
+        let statement = try PreparedStatement(
+            database,
+            """
+            SELECT id, generation, sealed, disclosure_key, phone_index, phone_index_version
+            FROM contacts WHERE id > ? AND state <> 'erased' ORDER BY id LIMIT ?
+            """)
+        return try statement.all(.bytes(after?.bytes ?? []), .integer(Int64(limit))) { row in
+            guard let contact = ContactID(bytes: row.bytes(0)) else { throw StoreError.corrupt("contacts") }
+            return StoredRecordKeys(
+                contact: contact, generation: try row.number(1), sealed: row.bytes(2),
+                disclosureKey: row.bytes(3),
+                phoneIndex: row.bytes(4), phoneIndexVersion: try row.number(5))
+        }
+    }
+
+    func replaceKeys(_ changes: [(before: StoredRecordKeys, after: StoredRecordKeys)]) throws -> [Bool] {
+        let statement = try PreparedStatement(
+            database,
+            """
+            UPDATE contacts SET sealed = ?, disclosure_key = ?, generation = ?
+            WHERE id = ? AND sealed = ? AND disclosure_key = ?
+            """)
+        return try changes.map { before, after in
+            try statement.run(
+                .bytes(after.sealed), .bytes(after.disclosureKey), .integer(after.generation.column),
+                .bytes(before.contact.bytes), .bytes(before.sealed), .bytes(before.disclosureKey)) == 1
+        }
+    }
+
+    func moveNumbers(_ moves: [StoredNumberMove]) throws {
+        let contacts = try PreparedStatement(
+            database, "UPDATE contacts SET phone_index = ?, phone_index_version = ? WHERE phone_index = ?")
+        let releases = try PreparedStatement(
+            database, "UPDATE releases SET number = ?, number_version = ? WHERE number = ?")
+        let place = try PreparedStatement(
+            database,
+            """
+            INSERT INTO suppressions (number, index_version, since, latest)
+            SELECT ?, ?, since, latest FROM suppressions WHERE number = ?
+            ON CONFLICT (number) DO UPDATE SET since = MIN(since, excluded.since), latest = MAX(latest, excluded.latest)
+            """)
+        let left = try PreparedStatement(database, "DELETE FROM suppressions WHERE number = ?")
+        for move in moves where move.from != move.to {
+            let (to, version, from) = (
+                PreparedStatement.Argument.bytes(move.to),
+                PreparedStatement.Argument.integer(Int64(move.version)),
+                PreparedStatement.Argument.bytes(move.from)
+            )
+            try contacts.run(to, version, from)
+            try releases.run(to, version, from)
+            if try place.run(to, version, from) > 0 { try left.run(from) }
+        }
+    }
+
+    // MARK: What is under which version
+
+    func keyUsage(_ places: StoredKeyPlaces) throws -> StoredKeyUsage {
+        func counts(_ column: String, _ place: Range<Int>, of rows: String) throws -> [[UInt8]: UInt64] {
+            let statement = try PreparedStatement(
+                database, "SELECT substr(\(column), ?, ?), count(*) FROM \(rows) GROUP BY 1")
+            var counts: [[UInt8]: UInt64] = [:]
+            let rows = try statement.all(
+                .integer(Int64(place.lowerBound + 1)), .integer(Int64(place.count))
+            ) { row -> ([UInt8], UInt64) in (row.bytes(0), try row.number(1)) }
+            for (mark, count) in rows { counts[mark] = count }
+            return counts
+        }
+        func versions(_ column: String, of rows: String) throws -> [UInt32: UInt64] {
+            let statement = try PreparedStatement(
+                database, "SELECT \(column), count(*) FROM \(rows) GROUP BY 1")
+            var counts: [UInt32: UInt64] = [:]
+            let rows = try statement.all { row -> (UInt32, UInt64) in
+                (try row.number(0), try row.number(1))
+            }
+            for (version, count) in rows { counts[version] = count }
+            return counts
+        }
+        let present = "contacts WHERE state <> 'erased'"
+        var usage = StoredKeyUsage()
+        usage.records = try counts("sealed", places.sealed, of: present)
+        usage.disclosureKeys = try counts("disclosure_key", places.disclosureKey, of: present)
+        usage.disclosures = try counts(
+            "sealed", places.disclosures, of: "log_disclosures WHERE contact IS NULL")
+        usage.contacts = try versions("phone_index_version", of: present)
+        usage.suppressions = try versions("index_version", of: "suppressions")
+        usage.releases = try versions("number_version", of: "releases")
+        return usage
+    }
+
+    // MARK: Disclosures
+
+    func generalDisclosures(from: UInt64, limit: Int) throws -> [(index: UInt64, sealed: [UInt8])] {
+        let statement = try PreparedStatement(
+            database,
+            """
+            SELECT position, sealed FROM log_disclosures
+            WHERE contact IS NULL AND position >= ? ORDER BY position LIMIT ?
+            """)
+        return try statement.all(.integer(from.column), .integer(Int64(limit))) {
+            (index: try $0.number(0), sealed: $0.bytes(1))
+        }
+    }
+
+    func generalDisclosureCount() throws -> UInt64 {
+        try PreparedStatement(database, "SELECT count(*) FROM log_disclosures WHERE contact IS NULL")
+            .first { try $0.number(0) } ?? 0
+    }
+
+    func replaceDisclosures(_ sealed: [UInt64: [UInt8]]) throws {
+        let statement = try PreparedStatement(
+            database, "UPDATE log_disclosures SET sealed = ? WHERE position = ?")
+        for (index, bytes) in sealed { try statement.run(.bytes(bytes), .integer(index.column)) }
+    }
+
+    // MARK: Jobs
+
+    private static let jobColumns = """
+        id, kind, version, is_dry_run, rate, requester, created, total, state, cursor, examined, changed, unreadable,
+        resumed, examined_before, updated
+        """
+
+    private static func storedJob(_ row: RowReader) throws -> StoredKeyJob {
+        guard let kind = StoredKeyJob.Kind(rawValue: row.text(1)), let requester = Reference(row.text(5)),
+            let state = StoredKeyJob.State(rawValue: row.text(8))
+        else { throw StoreError.corrupt("key_jobs") }
+        var job = StoredKeyJob(
+            id: row.bytes(0), kind: kind, version: try row.number(2), isDryRun: row.integer(3) != 0,
+            rate: row.isNull(4) ? nil : try row.number(4), requester: requester, created: try row.time(6),
+            total: try row.number(7))
+        job.state = state
+        job.cursor = row.bytes(9)
+        job.examined = try row.number(10)
+        job.changed = try row.number(11)
+        job.unreadable = try row.number(12)
+        job.resumed = try row.time(13)
+        job.examinedBefore = try row.number(14)
+        job.updated = try row.time(15)
+        return job
+    }
+
+    func keyJob(_ id: [UInt8]) throws -> StoredKeyJob? {
+        try PreparedStatement(database, "SELECT \(Self.jobColumns) FROM key_jobs WHERE id = ?")
+            .first(.bytes(id), read: Self.storedJob)
+    }
+
+    func keyJobs(limit: Int) throws -> [StoredKeyJob] {
+        try PreparedStatement(
+            database, "SELECT \(Self.jobColumns) FROM key_jobs ORDER BY created DESC, rowid DESC LIMIT ?"
+        ).all(.integer(Int64(limit)), read: Self.storedJob)
+    }
+
+    func unfinishedKeyJob() throws -> StoredKeyJob? {
+        try PreparedStatement(
+            database, "SELECT \(Self.jobColumns) FROM key_jobs WHERE state IN ('running', 'paused')"
+        ).first(read: Self.storedJob)
+    }
+
+    func putKeyJob(_ job: StoredKeyJob) throws {
+        try PreparedStatement(
+            database,
+            """
+            INSERT INTO key_jobs (\(Self.jobColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE SET state = excluded.state, cursor = excluded.cursor,
+                examined = excluded.examined, changed = excluded.changed, unreadable = excluded.unreadable,
+                resumed = excluded.resumed, examined_before = excluded.examined_before, updated = excluded.updated
+            """
+        ).run(
+            .bytes(job.id), .text(job.kind.rawValue), .integer(Int64(job.version)),
+            .integer(job.isDryRun ? 1 : 0), job.rate.map { .integer(Int64($0)) } ?? .null,
+            .text(job.requester.text), .time(job.created), .integer(job.total.column),
+            .text(job.state.rawValue), .bytes(job.cursor), .integer(job.examined.column),
+            .integer(job.changed.column), .integer(job.unreadable.column), .time(job.resumed),
+            .integer(job.examinedBefore.column), .time(job.updated))
+    }
+
+    // MARK: Instances
+
+    func instances() throws -> [StoredInstance] {
+        try PreparedStatement(database, "SELECT name, keyring_epoch, seen FROM instances ORDER BY name").all {
+            row in
+            guard let name = Reference(row.text(0)) else { throw StoreError.corrupt("instances") }
+            return StoredInstance(name: name, epoch: try row.number(1), seen: try row.time(2))
+        }
+    }
+
+    func putInstance(_ instance: StoredInstance) throws {
+        try PreparedStatement(
+            database,
+            """
+            INSERT INTO instances (name, keyring_epoch, seen) VALUES (?, ?, ?)
+            ON CONFLICT (name) DO UPDATE SET keyring_epoch = excluded.keyring_epoch, seen = excluded.seen
+            """
+        ).run(.text(instance.name.text), .integer(instance.epoch.column), .time(instance.seen))
+    }
+
+    func removeInstance(_ name: Reference?) throws {
+        if let name {
+            try PreparedStatement(database, "DELETE FROM instances WHERE name = ?").run(.text(name.text))
+        } else {
+            try PreparedStatement(database, "DELETE FROM instances").run()
+        }
+    }
+}
