@@ -31,7 +31,8 @@ public final class Vault: Sendable {
     let witnessing: Witnessing?
     let witnessPositions = WitnessPositions()
     let unauthenticated = UnauthenticatedCount()
-    private let recorder: AccessRecorder
+    let recorder: AccessRecorder
+    let keyJobPace = KeyJobPace()
 
     /// Path of the token endpoint, which proofs for it name.
     public static let tokenPath = "/oauth2/token"

@@ -6,20 +6,27 @@ import ContactVault
 extension SQLiteTransaction {
     // MARK: Rows of contacts
 
-    func recordKeys(after: ContactID?, limit: Int) throws -> [StoredRecordKeys] {
+    func recordKeys(
+        after cursor: [UInt8], limit: Int
+    ) throws -> (rows: [StoredRecordKeys], cursor: [UInt8]) {
+        guard cursor.isEmpty || cursor.count == 8 else { throw StoreError.corrupt("key_jobs") }
+        // By row and not by id: ids are random, and a page of the file would be written once for each row on it.
         let statement = try PreparedStatement(
             database,
             """
-            SELECT id, generation, sealed, disclosure_key, phone_index, phone_index_version
-            FROM contacts WHERE id > ? AND state <> 'erased' ORDER BY id LIMIT ?
+            SELECT rowid, id, generation, sealed, disclosure_key, phone_index, phone_index_version
+            FROM contacts WHERE rowid > ? AND state <> 'erased' ORDER BY rowid LIMIT ?
             """)
-        return try statement.all(.bytes(after?.bytes ?? []), .integer(Int64(limit))) { row in
-            guard let contact = ContactID(bytes: row.bytes(0)) else { throw StoreError.corrupt("contacts") }
+        let begin = cursor.reduce(Int64(0)) { $0 << 8 | Int64($1) }
+        var last = begin
+        let rows = try statement.all(.integer(begin), .integer(Int64(limit))) { row in
+            guard let contact = ContactID(bytes: row.bytes(1)) else { throw StoreError.corrupt("contacts") }
+            last = row.integer(0)
             return StoredRecordKeys(
-                contact: contact, generation: try row.number(1), sealed: row.bytes(2),
-                disclosureKey: row.bytes(3),
-                phoneIndex: row.bytes(4), phoneIndexVersion: try row.number(5))
+                contact: contact, generation: try row.number(2), sealed: row.bytes(3),
+                disclosureKey: row.bytes(4), phoneIndex: row.bytes(5), phoneIndexVersion: try row.number(6))
         }
+        return (rows, (0..<8).map { UInt8(truncatingIfNeeded: last >> (56 - 8 * Int64($0))) })
     }
 
     func replaceKeys(_ changes: [(before: StoredRecordKeys, after: StoredRecordKeys)]) throws -> [Bool] {

@@ -175,7 +175,7 @@ extension StoreContract {
             try expectEqual(usage.disclosureKeys[[3, 3]], 1, "in the disclosure key")
             try expectEqual(usage.records[[7, 7]], nil, "nowhere")
             try expectEqual(usage.contacts, [1: 3], "by the index key")
-            let rows = try await store.read { try $0.recordKeys(after: nil, limit: 9) }
+            let rows = try await store.read { try $0.recordKeys(after: [], limit: 9).rows }
             var rewrapped = rows[0]
             rewrapped.sealed = [9, 9, 0, 5]
             var stale = rows[0]

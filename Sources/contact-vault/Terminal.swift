@@ -73,7 +73,8 @@ struct Progress {
         let now = ContinuousClock.now
         guard now - shown >= (isTerminal ? .milliseconds(200) : .seconds(1)) || done == total else { return }
         shown = now
-        let seconds = Double((now - begun).components.seconds) + 0.001
+        let spent = (now - begun).components
+        let seconds = Double(spent.seconds) + Double(spent.attoseconds) / 1e18 + 0.001
         let perSecond = Double(done) / seconds
         let left = perSecond > 0 ? Int64(Double(total - min(done, total)) / perSecond) : 0
         if isTerminal {

@@ -25,22 +25,29 @@ struct BenchOptions {
     var measuresEngine = true
     /// Whether the service is measured over HTTP.
     var measuresService = true
+    /// Whether a rewrap is measured.
+    var measuresKeys = true
+    /// Records that are rewrapped.
+    var records = 100_000
 
     static let help = """
         Measures the engine in process and the service over HTTP, in one run on one machine.
 
         usage: vault-bench [--seconds N] [--contacts N] [--connections N,N,…] [--data DIR]
-                           [--log-entries N,N,…] [--service PATH | --engine-only | --service-only | --log-only]
+                           [--log-entries N,N,…] [--records N]
+                           [--service PATH | --engine-only | --service-only | --log-only | --keys-only]
 
           --seconds N      length of each timed part over HTTP, 1 to 60 (default 8)
           --contacts N     contacts in the vault, 64 to 100000 (default 10000)
           --connections L  numbers of connections, 1 to 256 (default 1,8,64)
           --log-entries L  lengths of the log, rising, 1000 to 10000000 (default 10000,1000000,10000000)
+          --records N      records that are rewrapped, 1000 to 1000000 (default 100000)
           --data DIR       folder for the run, on the disk that is to be measured (default .build/vault-bench)
           --service PATH   a release build of contact-vault (default: beside this program)
           --engine-only    the engine in process alone
           --service-only   the service over HTTP alone
           --log-only       the log alone
+          --keys-only      rewraps alone
 
         Example: vault-bench --seconds 5 --data /var/tmp/bench
         """
@@ -51,18 +58,23 @@ struct BenchOptions {
         var rest = arguments[...]
         while let option = rest.popFirst() {
             switch option {
-            case "--engine-only": (measuresService, measuresLog) = (false, false)
-            case "--service-only": (measuresEngine, measuresLog) = (false, false)
-            case "--log-only": (measuresEngine, measuresService) = (false, false)
-            case "--seconds", "--contacts", "--data", "--service", "--connections", "--log-entries":
+            case "--engine-only": only(engine: true)
+            case "--service-only": only(service: true)
+            case "--log-only": only(log: true)
+            case "--keys-only": only(keys: true)
+            case "--seconds", "--contacts", "--data", "--service", "--connections", "--log-entries",
+                "--records":
                 guard let value = rest.popFirst() else { throw BenchFailure.usage("\(option) needs a value") }
                 try set(option, value)
             default: throw BenchFailure.usage("unknown option \(option)")
             }
         }
-        guard measuresEngine || measuresService || measuresLog else {
-            throw BenchFailure.usage("nothing is left to measure")
-        }
+    }
+
+    private mutating func only(
+        engine: Bool = false, service: Bool = false, log: Bool = false, keys: Bool = false
+    ) {
+        (measuresEngine, measuresService, measuresLog, measuresKeys) = (engine, service, log, keys)
     }
 
     private mutating func set(_ option: String, _ value: String) throws {
@@ -93,6 +105,11 @@ struct BenchOptions {
                     "--log-entries: rising numbers from 1000 to 10000000, separated by commas")
             }
             logEntries = numbers
+        case "--records":
+            guard let number = Int(value), (1000...1_000_000).contains(number) else {
+                throw BenchFailure.usage("--records: from 1000 to 1000000")
+            }
+            records = number
         case "--data": data = value
         default: service = value
         }

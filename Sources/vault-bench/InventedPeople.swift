@@ -6,7 +6,7 @@ import StrictEncoding
 
 /// Invented contacts.
 enum InventedPeople {
-    /// Most that there are: the numbers are +8613800100000 and up.
+    /// Most that there are: the numbers are +8613800100000 and up. Beyond it they come again, as other contacts.
     static let limit = 100_000
 
     private static let names = ["张三", "李四", "王五", "赵六", "欧阳明", "司马光明"]
@@ -21,7 +21,7 @@ enum InventedPeople {
         return JSONValue.object(
             JSONObject([
                 ("borrower", .string("br_bench_\(index)")), ("portfolio", .string("pf_bench")),
-                ("phone", .string("+\(8_613_800_100_000 + index)")),
+                ("phone", .string("+\(8_613_800_100_000 + index % limit)")),
                 ("name", .string(names[index % names.count])),
                 ("relation", .string(relations[index % relations.count])),
                 ("language", .string("zh")), ("time_zone", .string("Asia/Shanghai")),

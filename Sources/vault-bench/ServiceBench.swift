@@ -16,14 +16,12 @@ struct ServiceBench {
 
     static let issuer = "https://vault.example"
     static let client = "dialer-1"
-    private var vault: String { folder + "/vault" }
+    var vault: String { folder + "/vault" }
 
     /// The table of all numbers of connections. Afterwards the whole log is verified: a service that was fast because it
     /// left entries out would show here.
     /// - Returns: the table, and the contacts of the vault, which stays in the folder.
     func table() async throws -> (table: TextTable, contacts: [ContactID]) {
-        let key = try ClientKey.create(path: folder + "/client.jwk")
-        try write(key.json.canonicalBytes, "client.pub")
         let contacts = try await prepare()
         let service = try ServiceProcess(executable, data: vault, messages: folder + "/service.log")
         let table: TextTable
@@ -39,7 +37,9 @@ struct ServiceBench {
     }
 
     /// Makes the vault with the operator's commands.
-    private func prepare() async throws -> [ContactID] {
+    func prepare() async throws -> [ContactID] {
+        let key = try ClientKey.create(path: folder + "/client.jwk")
+        try write(key.json.canonicalBytes, "client.pub")
         try write(Array(InventedPeople.policy.utf8), "policy.yaml")
         try write((0..<options.contacts).flatMap { InventedPeople.line($0) + [0x0A] }, "contacts.ndjson")
         try await executable.run([
@@ -69,10 +69,7 @@ struct ServiceBench {
             "connections", "releases/s", "p50 ms", "p99 ms", "empty replies/s", "p50 ms", "p99 ms", "ratio",
             "generator",
         ])
-        let client = try VaultClient(
-            issuer: Self.issuer, endpoint: "http://127.0.0.1:\(service.dataPort)",
-            client: try InventedPeople.reference(Self.client),
-            key: try ClientKey.load(path: folder + "/client.jwk"))
+        let client = try client(of: service)
         do {
             for connections in options.connections {
                 let empty = try self.empty(service, connections)
@@ -96,6 +93,13 @@ struct ServiceBench {
         return table
     }
 
+    func client(of service: ServiceProcess) throws -> VaultClient {
+        try VaultClient(
+            issuer: Self.issuer, endpoint: "http://127.0.0.1:\(service.dataPort)",
+            client: try InventedPeople.reference(Self.client),
+            key: try ClientKey.load(path: folder + "/client.jwk"))
+    }
+
     private func empty(_ service: ServiceProcess, _ connections: Int) throws -> LoadResult {
         let generator = LoadGenerator(port: service.controlPort, connections: connections)
         let source = LoadSource(repeating: "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -103,8 +107,9 @@ struct ServiceBench {
         return try generator.run(source, seconds: options.seconds)
     }
 
-    private func releases(
-        _ service: ServiceProcess, _ client: VaultClient, _ contacts: [ContactID], _ connections: Int
+    func releases(
+        _ service: ServiceProcess, _ client: VaultClient, _ contacts: [ContactID], _ connections: Int,
+        during work: (() async throws -> Void)? = nil
     ) async throws -> LoadResult {
         // 64 tokens in turn, whatever the connections: their verdicts are cached after the warm-up.
         var tokens: [BenchToken] = []
@@ -121,8 +126,9 @@ struct ServiceBench {
             LoadSource(try batch.make(4000, nonce: nonce), of: tokens), seconds: options.seconds / 8)
         // Somewhat more than will be needed: a run that is out of proofs ends early and is as good.
         let count = Int(warm.perSecond * options.seconds * 1.25) + connections
-        return try generator.run(
-            LoadSource(try batch.make(count, nonce: nonce), of: tokens), seconds: options.seconds)
+        let source = LoadSource(try batch.make(count, nonce: nonce), of: tokens)
+        try await work?()
+        return try generator.run(source, seconds: options.seconds)
     }
 
     private func write(_ bytes: [UInt8], _ name: String) throws {

@@ -66,7 +66,7 @@ extension ServiceExecutable {
         return (Double(end - begun) / 1e9, peak)
     }
 
-    private static func peakKiB(of process: Int32) -> Int {
+    static func peakKiB(of process: Int32) -> Int {
         let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
         return line.flatMap { $0.split(whereSeparator: { " \t".contains($0) }).dropFirst().first }.flatMap {
@@ -123,6 +123,9 @@ final class ServiceProcess {
         }
         (dataPort, controlPort) = (data, control)
     }
+
+    /// The most memory that it had so far, KiB.
+    var peakKiB: Int { ServiceExecutable.peakKiB(of: process.processIdentifier) }
 
     /// Stops the service as an operator does, and waits.
     /// - Throws: ``BenchFailure/failed(_:)`` if it did not end well.

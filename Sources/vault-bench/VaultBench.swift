@@ -23,7 +23,7 @@ struct VaultBench {
 
     private static func run(_ options: BenchOptions) async throws {
         var executable: ServiceExecutable?
-        if options.measuresService || options.measuresLog {
+        if options.measuresService || options.measuresLog || options.measuresKeys {
             guard let path = options.service, FileManager.default.isExecutableFile(atPath: path) else {
                 throw BenchFailure.failed(
                     "no contact-vault beside this program; build it with swift build -c release --product contact-vault, "
@@ -78,6 +78,12 @@ struct VaultBench {
                     executable: executable, options: options, folder: part, contacts: contacts
                 ).table())
             print("  the log of this run verifies from its first entry to its last")
+        }
+        if options.measuresKeys, let executable {
+            print("\nrewrap of every record while it serves, releases over HTTP beside it")
+            let part = folder + "/keys"
+            try files.createDirectory(atPath: part, withIntermediateDirectories: false)
+            show(try await KeyBench(executable: executable, options: options, folder: part).table())
         }
     }
 

@@ -120,7 +120,7 @@ struct ErasureTests {
             KeyJobRequest(.rewrap), as: .localOperator, requestID: fixture.requestID())
         let id = try #require(begun.id)
         let first = try #require(try await vault.advanceKeyJob())
-        #expect(first.row.changed == 128 && first.row.state == .running)
+        #expect((1..<699).contains(first.row.changed) && first.row.state == .running)
         try await vault.changeKeyJob(id, .pause, as: .localOperator, requestID: fixture.requestID())
         #expect(try await vault.advanceKeyJob() == nil)
         _ = try await client.release(contacts[9])
@@ -163,7 +163,10 @@ struct ErasureTests {
             try await fixture.entries(.keyRewrap, .permit).map(\.basis?.text) == [
                 "kek.begin", "kek.pause", "kek.resume", "kek.end",
             ])
-        #expect(try await fixture.entries(.keyRewrap, .permit).map(\.count) == [0, 128, 128, 699])
+        #expect(
+            try await fixture.entries(.keyRewrap, .permit).map(\.count) == [
+                0, first.row.changed, first.row.changed, 699,
+            ])
         try await vault.close()
         try await fixture.reopened().vault.close()
     }

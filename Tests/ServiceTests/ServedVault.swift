@@ -235,7 +235,8 @@ enum Invented {
 
     /// A line of the intake format.
     static func contact(_ number: Int = 0, consent: String? = "relay.message") -> String {
-        let phone = "+86138001380" + (number < 10 ? "0\(number)" : "\(number % 100)")
+        let last = number % 100
+        let phone = "+86138001380" + (last < 10 ? "0\(last)" : "\(last)")
         let consents =
             consent.map {
                 """

@@ -7,6 +7,8 @@ import AccessLog
 import AccessToken
 public import ContactModel
 import EnvelopeEncryption
+import Foundation
+import Synchronization
 import VaultCrypto
 
 /// The name of a job. Text form `kj_…`.
@@ -180,9 +182,13 @@ extension Vault {
         guard let job = try await reading({ try $0.unfinishedKeyJob() }), job.state == .running else {
             return nil
         }
-        try await Task.sleep(for: KeyJob(job).pause)
-        let step = try await reading { try KeyJobStep(job, $0) }
-        let prepared = try KeyJobPreparation(step, job, keyring: state.keyring, random: random)
+        let pace = keyJobPace.next(recorder.batches)
+        try await Task.sleep(for: max(KeyJob(job).pause, pace.rest))
+        let begun = ContinuousClock.now
+        defer { keyJobPace.worked(ContinuousClock.now - begun) }
+        let step = try await reading { try KeyJobStep(job, rows: pace.rows, $0) }
+        let prepared = try await KeyJobPreparation.make(
+            step, job, keyring: state.keyring, random: random, threads: pace.threads)
         let (state, random) = (state, random)
         let present = try await storing { transaction -> StoredKeyJob? in
             // Paused, given up or moved on meanwhile, in this or another process.
@@ -193,7 +199,7 @@ extension Vault {
                 job.isDryRun
                 ? prepared.tally
                 : try prepared.carryOut(transaction, keyring: state.keyring, random: random)
-            present.cursor = step.cursor ?? present.cursor
+            present.cursor = step.cursor
             present.examined += UInt64(step.count)
             present.changed += UInt64(done.changed)
             present.unreadable += UInt64(done.unreadable)
@@ -229,4 +235,37 @@ extension EntryDraft {
         keyVersion = job.version
         count = job.changed
     }
+}
+
+/// How large the steps of a job are and how long it rests between them, so that releases beside it hardly notice: the writer and the
+/// processor are theirs first.
+final class KeyJobPace: Sendable {
+    private struct State {
+        var batches: UInt64 = 0
+        var worked = Duration.zero
+    }
+
+    private let state = Mutex(State())
+
+    /// Rows of a step while nothing else is asked of the vault.
+    private static let alone = 512
+    /// Rows of a step beside releases: about as long as one of their own transactions.
+    private static let beside = 48
+
+    /// Threads that wrap keys while nothing else is asked of the vault.
+    private static let threads = min(4, ProcessInfo.processInfo.activeProcessorCount)
+
+    /// The next step.
+    /// - Parameter batches: batches of releases so far.
+    func next(_ batches: UInt64) -> (rows: Int, rest: Duration, threads: Int) {
+        state.withLock { state in
+            defer { state.batches = batches }
+            return batches == state.batches
+                ? (Self.alone, .zero, Self.threads)
+                : (Self.beside, min(state.worked * 2, .milliseconds(500)), 1)
+        }
+    }
+
+    /// How long a step took.
+    func worked(_ duration: Duration) { state.withLock { $0.worked = duration } }
 }

@@ -11,31 +11,27 @@ struct KeyJobStep: Sendable {
     var records: [StoredRecordKeys] = []
     /// Disclosures that concern no contact; empty for a job about contacts.
     var disclosures: [(index: UInt64, sealed: [UInt8])] = []
-    /// Where the job goes on afterwards; `nil` if there was nothing.
-    let cursor: [UInt8]?
+    /// Where the job goes on afterwards.
+    let cursor: [UInt8]
     /// Whether nothing is left after it.
     let isLast: Bool
 
-    /// Rows of one step: few enough that releases wait for its transaction no longer than for another release's.
-    private static let rows = 128
-
     var count: Int { records.count + disclosures.count }
 
-    init(_ job: StoredKeyJob, _ reader: any VaultReader) throws {
-        var limit = Self.rows
+    /// - Parameter rows: how many rows at most.
+    init(_ job: StoredKeyJob, rows: Int, _ reader: any VaultReader) throws {
+        var limit = rows
         // A slow job takes small steps, so that its pace is even.
         if let rate = job.rate { limit = max(1, min(limit, Int(rate) / 4)) }
         switch job.kind {
         case .rewrap, .reencrypt, .reindex:
-            records = try reader.recordKeys(after: ContactID(bytes: job.cursor), limit: limit)
-            cursor = records.last?.contact.bytes
+            (records, cursor) = try reader.recordKeys(after: job.cursor, limit: limit)
             isLast = records.count < limit
         case .reseal:
             let from = job.cursor.count == 8 ? job.cursor.reduce(0) { $0 << 8 | UInt64($1) } : 0
             disclosures = try reader.generalDisclosures(from: from, limit: limit)
-            cursor = disclosures.last.map { last in
-                (0..<8).map { UInt8(truncatingIfNeeded: (last.index + 1) >> (56 - 8 * UInt64($0))) }
-            }
+            let next = disclosures.last.map { $0.index + 1 } ?? from
+            cursor = (0..<8).map { UInt8(truncatingIfNeeded: next >> (56 - 8 * UInt64($0))) }
             isLast = disclosures.count < limit
         }
     }
@@ -95,6 +91,37 @@ struct KeyJobPreparation: Sendable {
         if kind == .reseal {
             let active = try keyring.generalDisclosureKey.version
             tally.changed = disclosures.count { (try? DisclosureKey.version(of: $0.sealed)) != active }
+        }
+    }
+
+    /// The work of a step on several threads, as far as nobody else wants them.
+    static func make(
+        _ step: KeyJobStep, _ job: StoredKeyJob, keyring: Keyring, random: any RandomSource, threads: Int
+    ) async throws -> KeyJobPreparation {
+        let share = (step.records.count + threads - 1) / max(1, threads)
+        guard threads > 1, share > 0 else {
+            return try KeyJobPreparation(step, job, keyring: keyring, random: random)
+        }
+        return try await withThrowingTaskGroup(of: (Int, KeyJobPreparation).self) { group in
+            for first in stride(from: 0, to: step.records.count, by: share) {
+                var part = step
+                part.records = Array(step.records[first..<min(first + share, step.records.count)])
+                let share = part
+                group.addTask {
+                    (first, try KeyJobPreparation(share, job, keyring: keyring, random: random))
+                }
+            }
+            var parts: [(Int, KeyJobPreparation)] = []
+            for try await part in group { parts.append(part) }
+            parts.sort { $0.0 < $1.0 }
+            var whole = parts.removeFirst().1
+            for (_, part) in parts {
+                whole.changes += part.changes
+                whole.moves += part.moves
+                whole.tally.changed += part.tally.changed
+                whole.tally.unreadable += part.tally.unreadable
+            }
+            return whole
         }
     }
 

@@ -133,6 +133,8 @@ final class AccessRecorder: Sendable {
         /// Attempts of all that wait.
         var attempts = 0
         var isDraining = false
+        /// Batches that were taken so far.
+        var batches: UInt64 = 0
     }
 
     private let store: any VaultStore
@@ -145,6 +147,9 @@ final class AccessRecorder: Sendable {
         self.state = state
         self.random = random
     }
+
+    /// How many batches of releases there have been: who compares two answers knows whether it is alone.
+    var batches: UInt64 { queue.withLock { $0.batches } }
 
     /// Decides the attempts of one request and records them; returns when the entries are durable.
     /// - Returns: for each attempt its outcome, or why it alone could not be decided.
@@ -186,6 +191,7 @@ final class AccessRecorder: Sendable {
             let batch = Array(queue.waiting.prefix(count))
             queue.waiting.removeFirst(count)
             queue.attempts -= attempts
+            queue.batches += 1
             return batch
         }
     }

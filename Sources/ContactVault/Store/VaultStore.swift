@@ -65,8 +65,12 @@ public protocol VaultReader {
     func consents(of contacts: [ContactID]) throws -> [ContactID: [StoredConsent]]
     /// Contacts that are not erased, by id, from after one on.
     func contacts(after: ContactID?, limit: Int) throws -> [StoredContact]
-    /// What rows of contacts that are not erased hold of keys, by id, from after one on.
-    func recordKeys(after: ContactID?, limit: Int) throws -> [StoredRecordKeys]
+    /// What rows of contacts that are not erased hold of keys, in the store's own order: neighbours lie beside one another there.
+    /// - Parameter cursor: what the call before gave; empty to begin.
+    /// - Returns: the rows, fewer than `limit` at the end, and where to go on. Rows that are new since the beginning come last.
+    func recordKeys(
+        after cursor: [UInt8], limit: Int
+    ) throws -> (rows: [StoredRecordKeys], cursor: [UInt8])
     /// How much is under each key version. Looks at every row.
     func keyUsage(_ places: StoredKeyPlaces) throws -> StoredKeyUsage
     /// Disclosures that concern no stored contact, by position, from one on.
