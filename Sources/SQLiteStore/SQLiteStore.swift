@@ -12,16 +12,19 @@ import GRDB
 public final class SQLiteStore: VaultStore {
     private let pool: DatabasePool
     private let lock: FileLock?
-    private let hasRetention: Bool
+    private let isReadOnly: Bool
+    private let steps: Set<String>
     private let clock: @Sendable () -> Timestamp
 
     private init(
-        pool: DatabasePool, lock: FileLock?, hasRetention: Bool = true,
+        pool: DatabasePool, lock: FileLock?, isReadOnly: Bool = false,
+        steps: Set<String> = SQLiteSchema.steps,
         clock: @escaping @Sendable () -> Timestamp
     ) {
         self.pool = pool
         self.lock = lock
-        self.hasRetention = hasRetention
+        self.isReadOnly = isReadOnly
+        self.steps = steps
         self.clock = clock
     }
 
@@ -58,12 +61,15 @@ public final class SQLiteStore: VaultStore {
     }
 
     /// Opens the store for reading beside the process that holds it, such as a check of the log.
-    /// - Throws: ``StoreError/missing``, ``StoreError/newerVersion(_:)``, ``StoreError/unavailable(_:)``. Transactions
-    ///   throw ``StoreError/locked``.
+    /// - Parameter isExclusive: whether the store's lock is taken, so that nobody else writes meanwhile.
+    /// - Throws: ``StoreError/missing``, ``StoreError/locked``, ``StoreError/newerVersion(_:)``,
+    ///   ``StoreError/unavailable(_:)``. Transactions throw ``StoreError/locked``.
     public static func openForReading(
-        path: String, clock: @escaping @Sendable () -> Timestamp = SQLiteStore.systemClock
+        path: String, isExclusive: Bool = false,
+        clock: @escaping @Sendable () -> Timestamp = SQLiteStore.systemClock
     ) throws -> SQLiteStore {
         guard FileManager.default.fileExists(atPath: path) else { throw StoreError.missing }
+        let lock = isExclusive ? try FileLock(path: path + ".lock") : nil
         do {
             var configuration = configuration()
             configuration.readonly = true
@@ -75,8 +81,7 @@ public final class SQLiteStore: VaultStore {
                 }
                 return steps
             }
-            return SQLiteStore(
-                pool: pool, lock: nil, hasRetention: steps.contains(SQLiteSchema.retention), clock: clock)
+            return SQLiteStore(pool: pool, lock: lock, isReadOnly: true, steps: Set(steps), clock: clock)
         } catch {
             throw Self.translate(error)
         }
@@ -90,7 +95,7 @@ public final class SQLiteStore: VaultStore {
     public func transaction<Result: Sendable>(
         _ body: @escaping @Sendable (any VaultTransaction) throws -> Result
     ) async throws -> Result {
-        guard lock != nil else { throw StoreError.locked }
+        guard !isReadOnly else { throw StoreError.locked }
         do {
             let clock = clock
             return try await pool.writeWithoutTransaction { database in
@@ -112,11 +117,41 @@ public final class SQLiteStore: VaultStore {
         _ body: @escaping @Sendable (any VaultReader) throws -> Result
     ) async throws -> Result {
         do {
-            let (clock, hasRetention) = (clock, hasRetention)
+            let (clock, steps) = (clock, steps)
             return try await pool.read { database in
-                try body(
-                    SQLiteTransaction(database: database, now: clock(), hasRetention: hasRetention))
+                try body(SQLiteTransaction(database: database, now: clock(), steps: steps))
             }
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// How many steps the schema has.
+    public var schema: Int { steps.count }
+
+    /// Copies what is committed at one moment, without what was freed, beside the writer; see ``VaultStore``.
+    public func snapshot(to path: String) async throws -> any VaultStore {
+        do {
+            try FileLock.createPrivateFile(path, isNew: true)
+            // SQLite fills an empty file with `VACUUM INTO`, on one snapshot, and leaves no log of changes beside it.
+            try await pool.unsafeRead { database in
+                try database.execute(sql: "VACUUM INTO ?", arguments: [path])
+            }
+            try FileLock.sync(path)
+            return try Self.openForReading(path: path, clock: clock)
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// Checks pages, indexes and rows as SQLite sees them.
+    /// - Throws: ``StoreError/corrupt(_:)``.
+    public func checkIntegrity() async throws {
+        do {
+            let answer = try await pool.read { database in
+                try String.fetchAll(database, sql: "PRAGMA integrity_check(1)")
+            }
+            guard answer == ["ok"] else { throw StoreError.corrupt("file") }
         } catch {
             throw Self.translate(error)
         }
@@ -134,7 +169,7 @@ public final class SQLiteStore: VaultStore {
     /// Waits for what is under way, checkpoints the write-ahead log and releases the lock.
     public func close() async throws {
         // The whole vault in one file again, so that a copy of it is a copy of the vault.
-        if lock != nil {
+        if !isReadOnly {
             try? await pool.writeWithoutTransaction { database in _ = try database.checkpoint(.truncate) }
         }
         do { try pool.close() } catch { throw Self.translate(error) }

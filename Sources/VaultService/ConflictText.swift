@@ -13,13 +13,20 @@ package enum ConflictText {
         case "key_state":
             "the state of this key version does not allow that step: see `contact-vault keys list`"
         case "key_not_rotatable": "this key cannot be changed in that way in this version"
+        case "backup_folder_open":
+            "the service cannot use this folder, or others may enter it: it must be one of the service's own user"
+        case "backup_folder_not_empty": "the folder of a new backup must be empty"
+        case "backup_not_written":
+            "the backup could not be written: look at free space, and whether the service may write there"
         case "export_of_nobody": "an export for a subject is about one contact: name it"
         case "export_of_no_time": "the time ends before it begins, or none of it is yours to read"
         case "question_needs_whole_log":
             "this question needs a token without a time range: who said no before it is unknown"
         case "size_unknown": "this log never had that many entries: is the earlier export of another log?"
         case "key_in_use":
-            "records are still under this version: `contact-vault keys rewrap` brings them under the active one"
+            "records are still under this version: `contact-vault keys rewrap` brings them under the active one; "
+                + "or a registered backup needs it (`contact-vault backup list`): `backup forget` once that copy is destroyed"
+        case "backup_unknown": "there is no such backup: see `contact-vault backup list`"
         case "legal_hold":
             "the contact must be kept for now: lift the legal hold first (`contact-vault contacts hold --lift`)"
         case "retention_too_short": "the log is kept for 36 months at least"

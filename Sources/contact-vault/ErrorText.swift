@@ -25,6 +25,7 @@ enum ErrorText {
         case let fault as LogFault: fault.description
         case let fault as WitnessFolder.Fault: fault.description
         case let fault as TileFault: fault.description
+        case let fault as BackupFault: fault.description
         case let error as LogError: error.description
         case let fault as JWKFault: fault.description
         case CryptoError.selfTestFailed(let algorithm):

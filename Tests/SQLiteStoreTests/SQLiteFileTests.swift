@@ -116,12 +116,12 @@ struct SQLiteFileTests {
     func newerVersion() async throws {
         let made = try SQLiteStore.open(path: path, create: true)
         try await made.close()
-        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('6 something later')")
-        #expect(refusal() == .newerVersion(6))
-        #expect(refusal(create: true) == .newerVersion(6))
-        #expect(throws: StoreError.newerVersion(6)) { _ = try SQLiteStore.openForReading(path: self.path) }
+        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('7 something later')")
+        #expect(refusal() == .newerVersion(7))
+        #expect(refusal(create: true) == .newerVersion(7))
+        #expect(throws: StoreError.newerVersion(7)) { _ = try SQLiteStore.openForReading(path: self.path) }
         // The refusal has released the lock and changed nothing.
-        #expect(refusal() == .newerVersion(6))
+        #expect(refusal() == .newerVersion(7))
     }
 
     @Test("a missing file is refused, and none is made")

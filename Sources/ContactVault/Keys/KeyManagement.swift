@@ -249,12 +249,14 @@ extension ManagedTransaction {
         return .done((keyring, about))
     }
 
-    /// Whether a step would take away a key-encryption key that a record or a disclosure key is still under.
+    /// Whether a step would take away a key-encryption key that a record, a disclosure key or a registered copy of the store is still
+    /// under.
     private func isInUse(_ change: KeyChange) throws -> Bool {
         switch change {
         case .retire(let key), .destroy(let key):
             guard key.name == .kek else { return false }
             return try store.countContacts(with: StoredKeyMark(kekVersion: key.version)) > 0
+                || !store.backups(needing: key).isEmpty
         case .add, .promote, .compromise: return false
         }
     }
