@@ -12,18 +12,16 @@ import GRDB
 public final class SQLiteStore: VaultStore {
     private let pool: DatabasePool
     private let lock: FileLock?
-    private let isReadOnly: Bool
     private let steps: Set<String>
     private let clock: @Sendable () -> Timestamp
 
     private init(
-        pool: DatabasePool, lock: FileLock?, isReadOnly: Bool = false,
+        pool: DatabasePool, lock: FileLock?,
         steps: Set<String> = SQLiteSchema.steps,
         clock: @escaping @Sendable () -> Timestamp
     ) {
         self.pool = pool
         self.lock = lock
-        self.isReadOnly = isReadOnly
         self.steps = steps
         self.clock = clock
     }
@@ -61,15 +59,12 @@ public final class SQLiteStore: VaultStore {
     }
 
     /// Opens the store for reading beside the process that holds it, such as a check of the log.
-    /// - Parameter isExclusive: whether the store's lock is taken, so that nobody else writes meanwhile.
-    /// - Throws: ``StoreError/missing``, ``StoreError/locked``, ``StoreError/newerVersion(_:)``,
-    ///   ``StoreError/unavailable(_:)``. Transactions throw ``StoreError/locked``.
+    /// - Throws: ``StoreError/missing``, ``StoreError/newerVersion(_:)``, ``StoreError/unavailable(_:)``. Transactions
+    ///   throw ``StoreError/locked``.
     public static func openForReading(
-        path: String, isExclusive: Bool = false,
-        clock: @escaping @Sendable () -> Timestamp = SQLiteStore.systemClock
+        path: String, clock: @escaping @Sendable () -> Timestamp = SQLiteStore.systemClock
     ) throws -> SQLiteStore {
         guard FileManager.default.fileExists(atPath: path) else { throw StoreError.missing }
-        let lock = isExclusive ? try FileLock(path: path + ".lock") : nil
         do {
             var configuration = configuration()
             configuration.readonly = true
@@ -81,10 +76,18 @@ public final class SQLiteStore: VaultStore {
                 }
                 return steps
             }
-            return SQLiteStore(pool: pool, lock: lock, isReadOnly: true, steps: Set(steps), clock: clock)
+            return SQLiteStore(pool: pool, lock: nil, steps: Set(steps), clock: clock)
         } catch {
             throw Self.translate(error)
         }
+    }
+
+    /// Takes a store's lock without opening it, so that nobody does meanwhile, whatever state it is in.
+    /// - Returns: what releases the lock; it goes with the process too.
+    /// - Throws: ``StoreError/locked`` when another process holds it; ``StoreError/unavailable(_:)``.
+    public static func lock(path: String) throws -> @Sendable () -> Void {
+        let lock = try FileLock(path: path + ".lock")
+        return { lock.release() }
     }
 
     /// The clock of the system, UTC.
@@ -95,7 +98,7 @@ public final class SQLiteStore: VaultStore {
     public func transaction<Result: Sendable>(
         _ body: @escaping @Sendable (any VaultTransaction) throws -> Result
     ) async throws -> Result {
-        guard !isReadOnly else { throw StoreError.locked }
+        guard lock != nil else { throw StoreError.locked }
         do {
             let clock = clock
             return try await pool.writeWithoutTransaction { database in
@@ -169,7 +172,7 @@ public final class SQLiteStore: VaultStore {
     /// Waits for what is under way, checkpoints the write-ahead log and releases the lock.
     public func close() async throws {
         // The whole vault in one file again, so that a copy of it is a copy of the vault.
-        if !isReadOnly {
+        if lock != nil {
             try? await pool.writeWithoutTransaction { database in _ = try database.checkpoint(.truncate) }
         }
         do { try pool.close() } catch { throw Self.translate(error) }

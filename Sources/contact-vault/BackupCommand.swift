@@ -22,6 +22,7 @@ struct BackupCommand: AsyncParsableCommand {
             """,
         subcommands: [
             BackupCreate.self, BackupVerify.self, BackupList.self, BackupForget.self,
+            BackupRestoreCommand.self,
         ])
 }
 
