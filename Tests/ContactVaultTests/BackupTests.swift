@@ -21,6 +21,26 @@ private final class Switch: Sendable {
     }
 }
 
+/// A store that makes no snapshot, as on a full disk.
+private final class FailingSnapshots: VaultStore {
+    private let store: any VaultStore
+
+    init(_ store: any VaultStore) { self.store = store }
+
+    var schema: Int { store.schema }
+    func transaction<Result: Sendable>(
+        _ body: @escaping @Sendable (any VaultTransaction) throws -> Result
+    ) async throws -> Result { try await store.transaction(body) }
+    func read<Result: Sendable>(
+        _ body: @escaping @Sendable (any VaultReader) throws -> Result
+    ) async throws -> Result { try await store.read(body) }
+    func snapshot(to path: String) async throws -> any VaultStore {
+        throw StoreError.unavailable("disk_full")
+    }
+    func expunge() async throws { try await store.expunge() }
+    func close() async throws { try await store.close() }
+}
+
 @Suite("Backups")
 struct BackupTests {
     /// A vault with contacts, releases and a stop, and a backup of it.
@@ -228,9 +248,27 @@ struct BackupTests {
             return
         }
         #expect(try await fixture.vault.backups().isEmpty)
+        // A copy that fails when it is registered already is forgotten again: it holds no key back.
+        let full = try TemporaryFolder()
+        let broken = FailingSnapshots(fixture.store)
+        let vault = try await Vault.open(
+            store: broken, keyring: fixture.keyring, storage: fixture.storage,
+            instance: try #require(Reference("broken")))
+        guard
+            case .conflict("backup_not_written")? = await refusal({
+                _ = try await vault.createBackup(
+                    in: full.path, includesKeyring: true, requestID: fixture.requestID())
+            })
+        else {
+            Issue.record("made a backup on a full disk")
+            return
+        }
+        #expect(try await vault.backups().filter { $0.forgotten == nil }.isEmpty)
+        #expect(try await fixture.entries(.backupForget, .permit).count == 1)
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.path)
         let manifest = try await fixture.vault.createBackup(
             in: folder.path, includesKeyring: true, requestID: fixture.requestID())
+        try fixture.tamper("DELETE FROM backups WHERE id <> ?", [manifest.id.text])
         try fixture.tamper("UPDATE backups SET key_needs = NULL")
         let kek = KeyReference(.kek, id: 1, version: 9)
         #expect(try await fixture.store.read { try $0.backups(needing: kek) }.map(\.id) == [manifest.id])

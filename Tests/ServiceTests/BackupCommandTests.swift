@@ -3,6 +3,7 @@
 import AccessLog
 import ContactModel
 import Foundation
+import FoundationNetworking
 import StrictEncoding
 import Synchronization
 import Testing
@@ -462,5 +463,76 @@ struct BackupRestoreCommandTests {
         try vault.start()
         #expect(vault.stop() == 0)
         #expect(try vault.verifyLog().code == 0)
+    }
+
+    @Test(
+        "everything is lost but the backup and the root key: a witness knows that the log was further, and cosigns it again under its new name"
+    )
+    func witnessKnows() async throws {
+        let vault = try ServedVault()
+        let contacts = try vault.importContacts((0..<3).map { Invented.contact($0) })
+        let (folder, policyFile) = (vault.folder.file("witness"), vault.folder.file("log-policy.txt"))
+        let witnessKey = try run(
+            "log", "witness", "init", folder, "--name", "witness.example/1", "--log-key",
+            vault.data + "/log.vkey"
+        ).output.trimmingCharacters(in: .whitespacesAndNewlines)
+        var witness = try WitnessProcess(folder)
+        func writePolicy(_ logKey: String, _ url: String) throws {
+            let key = logKey.trimmingCharacters(in: .whitespacesAndNewlines)
+            try "log \(key)\nwitness w1 \(witnessKey) \(url)\nquorum w1\n".write(
+                toFile: policyFile, atomically: true, encoding: .utf8)
+        }
+        try writePolicy(String(contentsOfFile: vault.data + "/log.vkey", encoding: .utf8), witness.url)
+        try vault.configure("log:\n  witness_policy: \(policyFile)\n  witness_seconds: 1\n")
+        try vault.start()
+        let backup = vault.folder.file("backup")
+        try vault.command("backup", "create", backup)
+        let client = try vault.client()
+        for contact in contacts { _ = try await release(contact, client) }
+        try await client.shutdown()
+        let wanted = try Checkpoint(
+            parsing: SignedNote(parsing: Array(vault.command("log", "checkpoint").output.utf8)).text
+        ).size
+        let before = try #require(try await witnessed(vault, atLeast: wanted))
+        vault.kill9()
+        let root = vault.folder.file("root.key")
+        try FileManager.default.moveItem(atPath: vault.data + "/root.key", toPath: root)
+        try FileManager.default.removeItem(atPath: vault.data)
+
+        let refused = try run("backup", "restore", backup, "--data", vault.data, "--root-key", root)
+        #expect(refused.code == 1 && refused.messages.contains("witness w1 knows of"), "\(refused.messages)")
+        let restored = try run(
+            "backup", "restore", backup, "--data", vault.data, "--root-key", root, "--go-back")
+        #expect(restored.code == 0, "\(restored.messages)")
+
+        // The new line takes the place of the old one, at the witness and at the vault.
+        #expect(witness.stop() == 0)
+        try "log \(restored.output.trimmingCharacters(in: .newlines))\nquorum none\n".write(
+            toFile: folder + "/logs.txt", atomically: true, encoding: .utf8)
+        witness = try WitnessProcess(folder)
+        try writePolicy(restored.output, witness.url)
+        try vault.start()
+        let after = try #require(try await witnessed(vault, atLeast: 1))
+        #expect(after.origin == before.origin + "/2")
+        let entry = try #require(try vault.entries().first { $0.entry.kind == .backupRestore }?.entry)
+        // A witness says how far it was, and not the root.
+        #expect(entry.generation ?? 0 >= before.size && entry.root == nil)
+        #expect(vault.stop() == 0)
+        #expect(try vault.verifyLog().code == 0)
+        #expect(witness.stop() == 0)
+    }
+
+    /// Asks until the vault has a witnessed checkpoint of at least a size.
+    private func witnessed(_ vault: ServedVault, atLeast size: UInt64) async throws -> Checkpoint? {
+        let url = try #require(URL(string: vault.addresses.data + "/v1/log/checkpoint/witnessed"))
+        for _ in 0..<200 {
+            let (data, response) = try await URLSession.shared.data(from: url)
+            if (response as? HTTPURLResponse)?.statusCode == 200 {
+                let checkpoint = try Checkpoint(parsing: SignedNote(parsing: Array(data)).text)
+                if checkpoint.size >= size { return checkpoint }
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        return nil
     }
 }

@@ -37,8 +37,20 @@ extension Vault {
 
         let id = try Self.backupID(random)
         try await registerBackup(id, includesKeyring: includesKeyring, requestID: requestID)
-        // The copy then holds a checkpoint over the entry about itself.
-        try await publishCheckpoint()
+        do {
+            // The copy then holds a checkpoint over the entry about itself.
+            try await publishCheckpoint()
+            return try await copy(id, into: folder, includesKeyring: includesKeyring)
+        } catch {
+            // What was not made holds no key back. If this fails too, the operator forgets it.
+            _ = try? await forgetBackups([id], requestID: requestID)
+            throw error
+        }
+    }
+
+    private func copy(
+        _ id: Reference, into folder: BackupFolder, includesKeyring: Bool
+    ) async throws -> BackupManifest {
         let made = clock()
         let snapshot: any VaultStore
         do { snapshot = try await store.snapshot(to: folder.file(BackupManifest.store)) } catch {
