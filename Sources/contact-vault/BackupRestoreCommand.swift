@@ -368,7 +368,7 @@ struct VaultRestore {
         let vault = try await Vault.open(
             store: store, keyring: keyring, storage: storage, memory: memory, instance: instance)
         do {
-            let carried = try await takeAwayAgain(vault, standing)
+            let carried = try await takeAwayAgain(vault, standing, since: manifest.made)
             try await vault.close()
             try staging.writeLogKeys(vault.logVerifierKeys)
             return (log, carried)
@@ -379,7 +379,7 @@ struct VaultRestore {
     }
 
     private func takeAwayAgain(
-        _ vault: Vault, _ standing: BackupStanding
+        _ vault: Vault, _ standing: BackupStanding, since made: Timestamp
     ) async throws -> CarriedFacts? {
         guard standing != .newest else { return nil }
         guard let request = Reference("restore") else { throw StoreError.missing }
@@ -394,7 +394,8 @@ struct VaultRestore {
             return nil
         }
         let carried: CarriedFacts?
-        do { carried = try await vault.carryForward(from: later, requestID: request) } catch let error
+        do { carried = try await vault.carryForward(from: later, since: made, requestID: request) } catch let
+            error
             as StoreError
         {
             Terminal.message(
@@ -445,6 +446,9 @@ extension VaultRestore.Outcome {
                     + "suspended, \(carried.suppressions) places on the stop list, \(carried.withdrawals) consents and "
                     + "\(carried.authorisations) authorisations withdrawn, \(carried.holds) legal holds, \(carried.clients) clients and "
                     + "\(carried.agencies) agencies")
+            Terminal.message(
+                "counted again: \(carried.releases) releases or outcomes, \(carried.reviews) reviews of emergencies"
+            )
             if carried.missing > 0 {
                 Terminal.message(
                     "\(carried.missing) contacts were handed in since and are missing: hand them in again")

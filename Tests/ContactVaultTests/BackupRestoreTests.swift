@@ -216,7 +216,7 @@ struct BackupRestoreTests {
             policy: VaultFixture.policy(uses: 5), storesKeyring: true, remembersSigning: true)
         let vault = fixture.vault
         let contacts = try await fixture.store(numbered: 0..<10)
-        _ = try await fixture.registerClient()
+        let client = try await fixture.registerClient()
         let rotated = try await fixture.registerClient("dialer-2")
         _ = try await fixture.registerClient("dialer-3")
         let matter = try #require(Reference("matter-1"))
@@ -225,6 +225,7 @@ struct BackupRestoreTests {
         let folder = try TemporaryFolder()
         let manifest = try await vault.createBackup(
             in: folder.path, includesKeyring: true, requestID: request())
+        for contact in contacts[5..<8] { _ = try await client.release(contact) }
         try await vault.eraseContact(contacts[0], as: .localOperator, requestID: request())
         try await vault.liftLegalHold(of: contacts[1], as: .localOperator, requestID: request())
         try await vault.eraseContact(contacts[1], as: .localOperator, requestID: request())
@@ -247,9 +248,11 @@ struct BackupRestoreTests {
         let last = try await known(fixture)
         let (restored, store, _) = try await restored(fixture, folder, manifest, known: [last])
         try await restored.endAllTokens(requestID: request())
-        let carried = try await restored.carryForward(from: fixture.store, requestID: request())
+        let carried = try await restored.carryForward(
+            from: fixture.store, since: manifest.made, requestID: request())
         #expect(carried.erasures == 2 && carried.stops == 1 && carried.withdrawals == 1)
         #expect(carried.holds == 1 && carried.clients == 2 && carried.suppressions >= 1)
+        #expect(carried.releases == 3 && carried.reviews == 0)
         #expect(carried.missing == 3 && carried.changed.isEmpty && carried.policyVersion == nil)
 
         let (found, consents, held, places) = try await store.read { reader in
@@ -258,6 +261,10 @@ struct BackupRestoreTests {
                 try reader.legalHolds(of: contacts), try reader.suppressions(after: nil, limit: 100)
             )
         }
+        // Caps count what was released in the gap.
+        let number = HistoryKey.number(try #require(found[contacts[5]]).phoneIndex)
+        let history = try await store.read { try $0.releaseHistory([number: manifest.made]) }
+        #expect(history[number]?.map(\.contact) == [contacts[5]])
         #expect(found[contacts[0]]?.state == .erased && found[contacts[1]]?.state == .erased)
         #expect(found[contacts[0]]?.sealed == [] && found[contacts[2]]?.stopped != nil)
         #expect(consents[contacts[3]]?.first { $0.purpose == purpose }?.withdrawn != nil)
@@ -277,8 +284,10 @@ struct BackupRestoreTests {
         #expect(kinds.count { $0 == .contactErase } == 2 && kinds.count { $0 == .tokenRevoke } == 3)
         #expect(kinds.contains(.holdLift) && kinds.contains(.suppression) && kinds.contains(.consentWithdraw))
         // A second time there is nothing left to take.
-        let twice = try await restored.carryForward(from: fixture.store, requestID: request())
+        let twice = try await restored.carryForward(
+            from: fixture.store, since: manifest.made, requestID: request())
         #expect(twice.erasures == 0 && twice.stops == 0 && twice.clients == 0 && twice.suppressions == 0)
+        #expect(twice.releases == 0)
         try await restored.close()
         try await vault.close()
     }

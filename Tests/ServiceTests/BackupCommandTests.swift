@@ -433,6 +433,35 @@ struct BackupRestoreCommandTests {
         #expect(try vault.verifyLog().code == 0)
     }
 
+    @Test("kill -9 while a backup is put back: the vault is there, the old one or the new one, and whole")
+    func killed() async throws {
+        let vault = try ServedVault()
+        _ = try vault.importContacts((0..<40).map { Invented.contact($0) })
+        let folder = vault.folder.file("backup")
+        try vault.command("backup", "create", folder)
+        for number in 0..<6 {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: CommandLineProgram.path)
+            process.arguments = [
+                "backup", "restore", folder, "--data", vault.data, "--replace", "--go-back",
+            ]
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            try await Task.sleep(for: .milliseconds(30 + 40 * number))
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            // Between the two renamings there is no folder of that name: the whole new one stands beside.
+            if !FileManager.default.fileExists(atPath: vault.data) {
+                try FileManager.default.moveItem(atPath: vault.data + ".restoring", toPath: vault.data)
+            }
+            try? FileManager.default.removeItem(atPath: vault.data + ".restoring")
+            #expect(try vault.verifyLog().code == 0)
+            try vault.start()
+            #expect(vault.stop() == 0)
+        }
+    }
+
     @Test("a signer that remembers elsewhere remembers the new name there, and the old note is kept")
     func memoryElsewhere() throws {
         let vault = try ServedVault()

@@ -1,6 +1,6 @@
-// What must not come back with an older store: everything that took something away since. Only what takes away is carried forward; what
-// gave something (a contact, a consent, a client, a key) has to be given again, because the store that it would come from may be the
-// reason for the restore.
+// What must not come back with an older store: everything that took something away since, and what counts against a cap. Only that
+// is carried forward; what gave something (a contact, a consent, a client, a key) has to be given again, because the store that it would
+// come from may be the reason for the restore.
 
 import AccessLog
 import AccessToken
@@ -27,6 +27,10 @@ public struct CarriedFacts: Sendable {
     public internal(set) var clients = 0
     /// Agencies whose entrustment ends earlier again.
     public internal(set) var agencies = 0
+    /// Releases since, which caps count again, and releases whose outcome is known again.
+    public internal(set) var releases = 0
+    /// Reviews of emergency releases since.
+    public internal(set) var reviews = 0
     /// Contacts whose record was changed since: what they have now is older.
     public internal(set) var changed: [ContactID] = []
     /// Contacts that were handed in since, and are missing.
@@ -42,9 +46,16 @@ extension Vault {
     }
 
     /// Repeats, each with its entry, what a later store of the same vault says was taken away.
-    /// - Parameter later: the store that was replaced, open for reading.
-    public func carryForward(from later: any VaultStore, requestID: Reference) async throws -> CarriedFacts {
+    /// - Parameters:
+    ///   - later: the store that was replaced, open for reading.
+    ///   - made: when the backup was made.
+    public func carryForward(
+        from later: any VaultStore, since made: Timestamp, requestID: Reference
+    ) async throws -> CarriedFacts {
         var carried = CarriedFacts()
+        // First, while the contacts are there by whose numbers they are found.
+        carried.releases = try await carryReleases(from: later, since: made, requestID: requestID)
+        carried.reviews = try await carryReviews(from: later, requestID: requestID)
         carried.holds = try await carryContacts(from: later, requestID: requestID, &carried)
         carried.suppressions = try await carryStopList(from: later, requestID: requestID)
         carried.clients = try await carryClients(from: later, requestID: requestID)
@@ -137,6 +148,70 @@ extension Vault {
             guard own.count == page else { return holds }
             after = ids.last
         }
+    }
+
+    /// Outcomes may be reported for some days after a release: a fortnight covers every policy that ships.
+    private static var outcomeSeconds: Int64 { 14 * 86_400 }
+
+    /// What was released, so that caps, pauses and throttles go on counting it. Its entries are missing from the log; this one says so.
+    private func carryReleases(
+        from later: any VaultStore, since made: Timestamp, requestID: Reference
+    ) async throws -> Int {
+        let page = 200
+        let since = made.adding(seconds: -Self.outcomeSeconds)
+        var (carried, after) = (0, ContactID?.none)
+        while true {
+            let start = after
+            let own = try await reading { try $0.contacts(after: start, limit: page) }
+            let keys = Set(own.map(\.phoneIndex)).map { (HistoryKey.number($0), since) }
+            let wanted = Dictionary(uniqueKeysWithValues: keys)
+            let history = try await later.read { try $0.releaseHistory(wanted) }.values.flatMap(\.self)
+            if !history.isEmpty {
+                carried += try await manage(
+                    .backupRestore, as: .localOperator, requestID: requestID,
+                    covers: { _ throws(TokenError) in throw .insufficientScope },
+                    { transaction -> ManagedOutcome<Int> in
+                        let known = try transaction.store.releases(history.map(\.id))
+                        let new = history.filter { known[$0.id] == nil }
+                        try transaction.store.insertReleases(new)
+                        var count = new.count
+                        for release in history {
+                            guard let outcome = release.outcome, let time = release.outcomeTime,
+                                let own = known[release.id], own.outcome == nil
+                            else { continue }
+                            try transaction.store.putOutcome(outcome, at: time, of: release.id)
+                            count += 1
+                        }
+                        guard count > 0 else { return .done(0) }
+                        let touched = UInt64(count)
+                        try transaction.log(.backupRestore, about: nil) { draft in
+                            draft.basis = "carried.releases"
+                            draft.count = touched
+                        }
+                        return .done(count)
+                    })
+            }
+            guard own.count == page else { return carried }
+            after = own.last?.id
+        }
+    }
+
+    private func carryReviews(from later: any VaultStore, requestID: Reference) async throws -> Int {
+        let reviews = try await later.read { try $0.reviews(openOnly: false) }
+        return try await manage(
+            .backupRestore, as: .localOperator, requestID: requestID,
+            covers: { _ throws(TokenError) in throw .insufficientScope },
+            { transaction -> ManagedOutcome<Int> in
+                let known = Set(try transaction.store.reviews(openOnly: false).map(\.release))
+                let new = reviews.filter { !known.contains($0.release) }
+                guard !new.isEmpty else { return .done(0) }
+                try transaction.store.putReviews(new)
+                try transaction.log(.backupRestore, about: nil) { draft in
+                    draft.basis = "carried.reviews"
+                    draft.count = UInt64(new.count)
+                }
+                return .done(new.count)
+            })
     }
 
     private func restrict(_ id: ContactID, to state: RecordState, requestID: Reference) async throws {
