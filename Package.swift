@@ -33,6 +33,7 @@ let package = Package(
                 "SQLiteStore", "VaultCrypto",
             ]
         ),
+        .library(name: "HardwareRootKey", targets: ["HardwareRootKey"]),
         .library(name: "AccessLog", targets: ["AccessLog"]),
         .library(name: "VaultClient", targets: ["VaultClient"]),
         .executable(name: "contact-vault", targets: ["contact-vault"]),
@@ -53,6 +54,8 @@ let package = Package(
         // C libraries, header shims only.
         .systemLibrary(name: "COpenSSLTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // Without pkg-config: it would link p11-kit, of which only the header is wanted.
+        .systemLibrary(name: "CCryptoki", providers: [.apt(["libp11-kit-dev"])]),
         .target(
             name: "CPhoneNumber",
             linkerSettings: [.linkedLibrary("phonenumber")]
@@ -78,6 +81,11 @@ let package = Package(
         .target(
             name: "EnvelopeEncryption",
             dependencies: ["ContactModel", "FileStorage", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "HardwareRootKey",
+            dependencies: ["CCryptoki", "EnvelopeEncryption", "VaultCrypto"],
             swiftSettings: strict
         ),
         .target(
@@ -151,7 +159,8 @@ let package = Package(
             name: "contact-vault",
             dependencies: [
                 "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-                "EnvelopeEncryption", "FileStorage", "PurposePolicy", "SQLiteStore", "StrictEncoding",
+                "EnvelopeEncryption", "FileStorage", "PurposePolicy", "SQLiteStore",
+                "StrictEncoding",
                 "VaultAPI",
                 "VaultClient",
                 "VaultCrypto", "VaultService",
@@ -193,6 +202,13 @@ let package = Package(
         .testTarget(
             name: "EnvelopeEncryptionTests",
             dependencies: ["ContactModel", "EnvelopeEncryption", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "HardwareRootKeyTests",
+            dependencies: [
+                "CCryptoki", "ContactModel", "EnvelopeEncryption", "HardwareRootKey", "VaultCrypto",
+            ],
             swiftSettings: strictTests
         ),
         .testTarget(

@@ -4,7 +4,7 @@ internal import COpenSSL
 
 /// A secret of fixed length with one owner.
 ///
-/// Guarantee: not copyable, no description, no equality, no coding; the memory is overwritten before it is freed.
+/// Guarantee: not copyable, no description, no `==`, no coding; the memory is overwritten before it is freed.
 /// Reading the bytes takes the word `reveal`, so a search for it lists every place that does.
 @safe public struct SecretBytes: ~Copyable, @unchecked Sendable {
     // Sendable holds because the memory is owned by this value alone and never written after an initialiser ends.
@@ -47,6 +47,12 @@ internal import COpenSSL
     /// A copy of the bytes in ordinary memory, which nobody wipes: only for bytes that leave the process anyway.
     public borrowing func revealBytes() -> [UInt8] {
         unsafe Array(UnsafeRawBufferPointer(start: base, count: count))
+    }
+
+    /// Whether two secrets are equal, in time that depends on their lengths alone.
+    public borrowing func isEqualInConstantTime(to other: borrowing SecretBytes) -> Bool {
+        guard count == other.count else { return false }
+        return unsafe CRYPTO_memcmp(base, other.base, count) == 0
     }
 
     /// A second secret with a part of these bytes.

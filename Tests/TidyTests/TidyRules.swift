@@ -20,6 +20,7 @@ enum TidyRules {
         // The load generator of the measurements; what is served and shipped speaks TLS by NIO.
         ("COpenSSLTLS", ["vault-bench"]),
         ("CPhoneNumber", ["ContactVault"]),
+        ("CCryptoki", ["HardwareRootKey"]),
         ("Yams", ["ConfigurationFile"]),
         ("GRDB*", ["SQLiteStore"]),
         ("Hummingbird*", ["VaultService"]),
