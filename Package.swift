@@ -159,7 +159,7 @@ let package = Package(
             name: "contact-vault",
             dependencies: [
                 "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-                "EnvelopeEncryption", "FileStorage", "PurposePolicy", "SQLiteStore",
+                "EnvelopeEncryption", "FileStorage", "HardwareRootKey", "PurposePolicy", "SQLiteStore",
                 "StrictEncoding",
                 "VaultAPI",
                 "VaultClient",

@@ -21,7 +21,7 @@ struct KeysCommand: AsyncParsableCommand {
             """,
         subcommands: [
             KeysList.self, KeysRotate.self, KeysPromote.self, KeysRetire.self, KeysCompromise.self,
-            KeysDestroy.self, KeysRewrap.self,
+            KeysDestroy.self, KeysRewrap.self, KeysRoot.self,
         ])
 
     /// One line about a version.

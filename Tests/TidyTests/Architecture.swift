@@ -42,7 +42,7 @@ enum Architecture {
         ],
         "contact-vault": [
             "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-            "EnvelopeEncryption", "FileStorage",
+            "EnvelopeEncryption", "FileStorage", "HardwareRootKey",
             "PurposePolicy", "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto",
             "VaultService", "swift-argument-parser/ArgumentParser",
         ],
