@@ -12,8 +12,8 @@ public enum KeyringError: Error, Equatable, Sendable, CustomStringConvertible {
     case authenticationFailed
     /// The root key's provider failed; the payload says how.
     case rootKeyUnavailable(RootKeyError)
-    /// What was sealed under the new root key does not come back from it.
-    case newRootKeyUnusable
+    /// What was sealed under the root key does not come back from it.
+    case rootKeyUnusable
     /// The cryptographic library or the random generator failed.
     case cryptoUnavailable
     /// The stored keyring is as new as this one, or newer.
@@ -44,8 +44,7 @@ public enum KeyringError: Error, Equatable, Sendable, CustomStringConvertible {
         case .authenticationFailed:
             "the keyring was changed outside the vault; restore the newest backup of it"
         case .rootKeyUnavailable(let error): error.description
-        case .newRootKeyUnusable:
-            "the new root key does not give back what it sealed; the keyring stays under the old one"
+        case .rootKeyUnusable: "the root key does not give back what it sealed; the keyring stays as it was"
         case .cryptoUnavailable: "OpenSSL failed; check its installation"
         case .epochNotHigher:
             "the stored keyring is newer than this change; read it again and repeat the change"

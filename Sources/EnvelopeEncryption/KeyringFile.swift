@@ -297,23 +297,19 @@ public struct KeyringFile: Sendable {
     /// A file `<path>.lock` beside it keeps two processes from replacing it at once.
     /// - Throws: ``KeyringError/epochNotHigher`` unless the epoch is above the stored one's: an equal epoch
     ///   is a change that was made at the same time, and storing over it would lose its keys. Whatever
-    ///   ``load(root:)`` throws if the file there cannot be opened; it is then left as it is.
+    ///   ``load(root:)`` throws if the file there cannot be opened, ``KeyringError/rootKeyUnusable`` if the root key does not
+    ///   give back what it sealed; the file is then left as it is.
     public func store(
         _ keyring: Keyring, root: any RootKey, random: any RandomSource
     ) throws(KeyringError) {
         let bytes = try keyring.sealed(under: root, random: random)
-        let file = DurableFile(path)
-        try file.locked { () throws(KeyringError) in
+        try DurableFile(path).locked { () throws(KeyringError) in
             do throws(KeyringError) {
                 guard try load(root: root).epoch < keyring.epoch else { throw .epochNotHigher }
             } catch .fileMissing {
                 // The first keyring of a new vault.
             }
-            do throws(DurableFileError) {
-                try file.write(bytes, replacing: true)
-            } catch {
-                throw Self.notWritable(error)
-            }
+            try replace(by: keyring, bytes, root: root)
         }
     }
 
@@ -323,31 +319,35 @@ public struct KeyringFile: Sendable {
     /// The new bytes are read back from the disk and opened by the new root key, and every secret is compared, before they
     /// take the place of the old ones: a crash leaves one keyring or the other, each of which opens.
     /// - Returns: the keyring as it is stored.
-    /// - Throws: whatever ``load(root:)`` throws for the old root key; ``KeyringError/newRootKeyUnusable`` if the new one
+    /// - Throws: whatever ``load(root:)`` throws for the old root key; ``KeyringError/rootKeyUnusable`` if the new one
     ///   does not give back what it sealed, or what it threw. The file is then left as it is.
     public func migrate(
         from root: any RootKey, to newRoot: any RootKey, random: any RandomSource
     ) throws(KeyringError) -> Keyring {
-        let file = DurableFile(path)
-        return try file.locked { () throws(KeyringError) in
+        try DurableFile(path).locked { () throws(KeyringError) in
             let keyring = try KeyringEditor(try load(root: root)).finish()
-            let bytes = try keyring.sealed(under: newRoot, random: random)
-            var refusal: KeyringError?
-            do throws(DurableFileError) {
-                try file.write(bytes, replacing: true) { temporary in
-                    do throws(KeyringError) {
-                        let written = try KeyringFile(temporary.path).load(root: newRoot)
-                        guard try written.isSame(as: keyring) else { throw .newRootKeyUnusable }
-                        return true
-                    } catch {
-                        if case .rootKeyUnavailable = error { refusal = error }
-                        return false
-                    }
-                }
-            } catch {
-                throw error == .notAccepted ? refusal ?? .newRootKeyUnusable : Self.notWritable(error)
-            }
+            try replace(by: keyring, try keyring.sealed(under: newRoot, random: random), root: newRoot)
             return keyring
+        }
+    }
+
+    /// Writes new bytes beside the file, reads them back, opens them, compares every secret, and renames them. A root key
+    /// that does not give back what it took would otherwise cost every key of the vault.
+    private func replace(
+        by keyring: Keyring, _ bytes: [UInt8], root: any RootKey
+    ) throws(KeyringError) {
+        var refusal = KeyringError.rootKeyUnusable
+        do throws(DurableFileError) {
+            try DurableFile(path).write(bytes, replacing: true) { temporary in
+                do throws(KeyringError) {
+                    return try KeyringFile(temporary.path).load(root: root).isSame(as: keyring)
+                } catch {
+                    if case .rootKeyUnavailable = error { refusal = error }
+                    return false
+                }
+            }
+        } catch {
+            throw error == .notAccepted ? refusal : Self.notWritable(error)
         }
     }
 

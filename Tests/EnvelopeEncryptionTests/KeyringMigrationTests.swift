@@ -122,7 +122,7 @@ struct KeyringMigrationTests {
     func wrongNewRoot() throws {
         let before = try folder.contents(of: "keyring")
         let broken = FaultyRootKey(root: new) { (_) throws(RootKeyError) in throw .authenticationFailed }
-        #expect(failure(migratingTo: broken) == .newRootKeyUnusable)
+        #expect(failure(migratingTo: broken) == .rootKeyUnusable)
         let gone = FaultyRootKey(root: new) { (_) throws(RootKeyError) in throw .hardwareUnavailable(code: 5)
         }
         #expect(failure(migratingTo: gone) == .rootKeyUnavailable(.hardwareUnavailable(code: 5)))
@@ -136,13 +136,38 @@ struct KeyringMigrationTests {
             return call == 2
                 ? SecretBytes(copying: [UInt8](repeating: 7, count: 32)) : secret.bytes.copy(0..<32)
         }
-        #expect(failure(migratingTo: lying) == .newRootKeyUnusable)
+        #expect(failure(migratingTo: lying) == .rootKeyUnusable)
         #expect(calls.withLock { $0 } > 2)
         #expect(try folder.contents(of: "keyring") == before)
         #expect(refusal(folder.file("keyring"), by: old) == nil)
         #expect(
             Set(try FileManager.default.contentsOfDirectory(atPath: folder.path))
                 == ["keyring", "keyring.lock", "new", "old"])
+    }
+
+    @Test("a changed keyring is not stored either if its root key does not give back what it took")
+    func unusableRoot() throws {
+        let before = try folder.contents(of: "keyring")
+        let calls = Mutex(0)
+        // It opens what is there, with the key of its MAC, and then the key of the new MAC; and then gives back another key.
+        let wrong = keyring.keys.count { $0.state != .destroyed } + 1 + 2
+        let lying = FaultyRootKey(root: old) { (secret) throws(RootKeyError) in
+            let call = calls.withLock { calls in
+                calls += 1
+                return calls
+            }
+            return call == wrong
+                ? SecretBytes(copying: [UInt8](repeating: 7, count: 32)) : secret.bytes.copy(0..<32)
+        }
+        var editor = KeyringEditor(keyring)
+        _ = try editor.addKEK(random: Fixture.random, now: Fixture.now)
+        let changed = try editor.finish()
+        #expect(throws: KeyringError.rootKeyUnusable) { () throws in
+            try KeyringFile(folder.file("keyring")).store(changed, root: lying, random: Fixture.random)
+        }
+        #expect(calls.withLock { $0 } > wrong)
+        #expect(try folder.contents(of: "keyring") == before)
+        #expect(refusal(folder.file("keyring"), by: old) == nil)
     }
 
     @Test("the old root key has to be the right one, and a changed keyring goes nowhere")
