@@ -6,6 +6,7 @@ import ContactVault
 import EnvelopeEncryption
 import Foundation
 import SQLiteStore
+import StrictEncoding
 import VaultCrypto
 
 /// Measures the log of a vault that is made for it.
@@ -19,10 +20,11 @@ struct LogBench {
     /// is made in minutes.
     private static let disclosed = 1_000_000
     private static let contacts = 1000
+    private static let issuer = "http://127.0.0.1:1"
 
     /// Appends, proofs at each size, and the export at a million.
     func tables() async throws -> [TextTable] {
-        try await executable.run(["init", "--development", "--data", data, "--issuer", "http://127.0.0.1:1"])
+        try await executable.run(["init", "--development", "--data", data, "--issuer", Self.issuer])
         var appends = TextTable(["entries a transaction, each synced", "µs an entry", "entries a second"])
         var proofs = TextTable([
             "entries in the log", "µs an inclusion proof", "µs a consistency proof", "hashes",
@@ -51,12 +53,44 @@ struct LogBench {
         return tables
     }
 
+    /// So many entries are exported only when an officer has approved it, which takes the service.
+    private func approveExport(to bundle: String) async throws {
+        let officer = "officer-1"
+        let key = folder + "/officer.jwk"
+        try await executable.run(["client", "key", key])
+        try await executable.run([
+            "client", "add", officer, "--agency", "ag_bench", "--kind", "service", "--role", "privacy",
+            "--jwk",
+            key + ".pub", "--data", data,
+        ])
+        let service = try ServiceProcess(executable, data: data, messages: folder + "/service.log")
+        do {
+            let list = folder + "/approvals.ndjson"
+            // It says that it waits, and exports nothing.
+            do { try await executable.run(["log", "export", bundle, "--data", data]) } catch {}
+            try await executable.run(["approvals", "list", "--json", "--data", data], output: list)
+            let line = try Data(contentsOf: URL(fileURLWithPath: list)).split(separator: 0x0A).first ?? Data()
+            guard let approval = try JSONValue.parse(Array(line)).objectValue?["approval"]?.stringValue else {
+                throw BenchFailure.failed("the export of \(bundle) did not wait for a second person")
+            }
+            try await executable.run([
+                "approvals", "approve", approval, "--export", "--client", officer, "--key", key, "--issuer",
+                Self.issuer, "--endpoint", "http://127.0.0.1:\(service.dataPort)",
+            ])
+        } catch {
+            try? await service.stop()
+            throw error
+        }
+        try await service.stop()
+    }
+
     /// The export of everything and its audit, each in a process of its own.
     private func export(_ size: Int) async throws -> TextTable {
         var table = TextTable(["of \(TextTable.number(Double(size))) entries", "seconds", "peak memory, MiB"])
         let (bundle, policy) = (folder + "/bundle", folder + "/policy.txt")
         let key = try String(contentsOfFile: data + "/log.vkey", encoding: .utf8)
         try ("log " + key + "quorum none\n").write(toFile: policy, atomically: true, encoding: .utf8)
+        if size > Limits.bulkExportEntries { try await approveExport(to: bundle) }
         for (name, arguments) in [
             ("export", ["log", "export", bundle, "--data", data]),
             ("offline audit", ["log", "audit", bundle, "--policy", policy]),
