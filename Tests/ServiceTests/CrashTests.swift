@@ -20,24 +20,7 @@ enum CrashRun {
     }
 
     static func run(times: Int) async throws {
-        // A policy of the test's own, so that one token can make many releases.
-        let policy = """
-            policy: 1
-            name: crash-test
-            limits: none
-            jurisdiction: none
-            purposes:
-              relay.message:
-                stages: [call_collection]
-                actions: {dial: reveal}
-                fields: [phone]
-                hours: any
-                caps: none
-                token: {seconds: 300, uses: 100000}
-                roles: [collection]
-                needs: {}
-            """
-        let vault = try ServedVault(policy: policy)
+        let vault = try ServedVault(policy: Invented.boundlessPolicy)
         let contacts = try vault.importContacts((0..<8).map { Invented.contact($0) })
         let received = Received()
         let dial = try #require(Action("dial"))

@@ -22,23 +22,7 @@ enum KeyJobCrashRun {
 
     /// - Parameter rate: records a second, so slow that the kills fall into the job on a slow machine too.
     static func run(records: Int, kills: Int, rate: Int) async throws {
-        let policy = """
-            policy: 1
-            name: rewrap-test
-            limits: none
-            jurisdiction: none
-            purposes:
-              relay.message:
-                stages: [call_collection]
-                actions: {dial: reveal}
-                fields: [phone]
-                hours: any
-                caps: none
-                token: {seconds: 300, uses: 100000}
-                roles: [collection]
-                needs: {}
-            """
-        let vault = try ServedVault(policy: policy)
+        let vault = try ServedVault(policy: Invented.boundlessPolicy)
         let contacts = try vault.importContacts((0..<records).map { Invented.contact($0) })
         let before = try await rows(vault)
         try #require(before.count == records)

@@ -232,6 +232,23 @@ final class ServedVault: @unchecked Sendable {
 enum Invented {
     static let name = "张伟"
     static let phone = "+8613800138000"
+    /// A policy for load: one token makes many releases, at any hour, without caps.
+    static let boundlessPolicy = """
+        policy: 1
+        name: load-test
+        limits: none
+        jurisdiction: none
+        purposes:
+          relay.message:
+            stages: [call_collection]
+            actions: {dial: reveal}
+            fields: [phone]
+            hours: any
+            caps: none
+            token: {seconds: 300, uses: 100000}
+            roles: [collection]
+            needs: {}
+        """
 
     /// A line of the intake format.
     static func contact(_ number: Int = 0, consent: String? = "relay.message") -> String {
