@@ -33,7 +33,7 @@ public struct NoteVerifier: Sendable, Equatable {
         self.kind = kind
         self.key = key
         let digest = SHA256.hash(Array(name.utf8) + [0x0A, kind.rawValue] + key.rawRepresentation)
-        keyID = UInt32(bigEndian: digest[..<4])
+        keyID = UInt32(bigEndianBytes: digest[..<4])
     }
 
     /// A verifier of a kind from its text form `name+keyid+base64(kind ‖ public key)`, such as
@@ -108,7 +108,7 @@ public struct NoteSigner: Sendable {
         case .log: message = Array(text.utf8)
         case .witness:
             let seconds = UInt64(max(0, time.milliseconds / 1000))
-            prefix = Cosignature.encode(seconds)
+            prefix = seconds.bigEndianBytes
             message = Cosignature.message(Array(text.utf8), seconds)
         }
         let signature: [UInt8]
@@ -134,14 +134,10 @@ enum Cosignature {
         Array("cosignature/v1\ntime \(seconds)\n".utf8) + text
     }
 
-    static func encode(_ seconds: UInt64) -> [UInt8] {
-        (0..<timeBytes).map { UInt8(truncatingIfNeeded: seconds >> (56 - 8 * UInt64($0))) }
-    }
-
     /// Seconds since 1970; `nil` for what is no cosignature.
     static func time(in signature: [UInt8]) -> UInt64? {
         guard signature.count > timeBytes else { return nil }
-        let seconds = signature[..<timeBytes].reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        let seconds = UInt64(bigEndianBytes: signature[..<timeBytes])
         return seconds <= UInt64(Int64.max) ? seconds : nil
     }
 }
@@ -158,10 +154,4 @@ enum NoteName {
         (1...Limits.noteNameBytes).contains(name.utf8.count)
             && name.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "+") }
     }
-}
-
-extension UInt32 {
-    init(bigEndian bytes: ArraySlice<UInt8>) { self = bytes.reduce(0) { $0 << 8 | UInt32($1) } }
-
-    var bigEndianBytes: [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: self >> $0) } }
 }

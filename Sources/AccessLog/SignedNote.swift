@@ -34,7 +34,7 @@ public struct NoteSignature: Sendable, Equatable {
             let bytes = Base64.decode(String(decoding: fields[1], as: UTF8.self)), bytes.count > 4
         else { return nil }
         self.name = name
-        keyID = UInt32(bigEndian: bytes[..<4])
+        keyID = UInt32(bigEndianBytes: bytes[..<4])
         signature = Array(bytes[4...])
     }
 }

@@ -48,7 +48,7 @@ public struct DPoPNonceAuthority: Sendable {
     private static func bytes(
         for thumbprint: String, bucket: UInt64, key: SharedSecret
     ) throws(TokenError) -> [UInt8] {
-        let number = (0..<8).map { UInt8(truncatingIfNeeded: bucket >> UInt64(56 - 8 * $0)) }
+        let number = bucket.bigEndianBytes
         do {
             let code = try HMACSHA256.authenticate(
                 label + number + Array(thumbprint.utf8), key: key.bytes)

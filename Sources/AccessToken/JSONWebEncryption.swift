@@ -162,17 +162,13 @@ public enum JSONWebEncryption {
     ) -> [UInt8] {
         var info: [UInt8] = []
         for part in [Array(algorithm.utf8), partyUInfo, partyVInfo] {
-            info += bigEndian(UInt32(part.count))
+            info += UInt32(part.count).bigEndianBytes
             info += part
         }
-        return info + bigEndian(keyBits)
+        return info + keyBits.bigEndianBytes
     }
 
     static func isParty(_ name: [UInt8]) -> Bool { (1...Limits.referenceBytes).contains(name.count) }
-
-    private static func bigEndian(_ number: UInt32) -> [UInt8] {
-        [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> UInt32($0)) }
-    }
 }
 
 /// A compact JWE that was taken apart and not yet opened.

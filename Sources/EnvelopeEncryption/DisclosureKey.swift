@@ -122,10 +122,7 @@ extension Keyring {
 
     /// The active key for entries that concern no stored contact.
     public var generalDisclosureKey: DisclosureKey {
-        get throws(EnvelopeError) {
-            guard let key = disclosureKeys.first else { throw .keyUnknown }
-            return DisclosureKey(version: key.version, secret: key.secret)
-        }
+        DisclosureKey(version: disclosureKey.version, secret: disclosureKey.secret)
     }
 
     /// A general key by its version, to open older entries, in any state but destroyed: the log goes on.

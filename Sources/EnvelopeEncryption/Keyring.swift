@@ -32,8 +32,8 @@ public struct Keyring: Sendable {
     let floors: [UInt32: UInt32]
     /// Blind-index keys that may be looked up with, the active one first.
     let blindIndexKeys: [(version: UInt32, secret: SharedSecret)]
-    /// General disclosure keys that open, the active one first.
-    let disclosureKeys: [(version: UInt32, secret: SharedSecret)]
+    /// The general disclosure key that seals.
+    let disclosureKey: (version: UInt32, secret: SharedSecret)
     private let keks: [UInt64: KeyEncryptionKey]
     private let activeKEKs: [TenantID: KeyEncryptionKey]
 
@@ -103,7 +103,7 @@ public struct Keyring: Sendable {
             let tokenSigningKey = active[.tokenSigning]?.signing,
             active[.logSigning] != nil,
             active[.dpopNonce] != nil, active[.blindIndex] != nil,
-            active[.disclosure] != nil
+            let disclosureKey = active[.disclosure].flatMap({ Self.versioned($0) })
         else { throw .malformed }
         for (id, floor) in floors {
             guard floor >= 1, let tenant = tenants[id], let kek = activeKEKs[tenant],
@@ -129,7 +129,7 @@ public struct Keyring: Sendable {
             + entries.filter { $0.reference.name == .logSigning && !$0.state.permits(.opening) })
             .compactMap { $0.signing?.verificationKey }
         blindIndexKeys = Self.opening(.blindIndex, entries).compactMap { Self.versioned($0) }
-        disclosureKeys = Self.opening(.disclosure, entries).compactMap { Self.versioned($0) }
+        self.disclosureKey = disclosureKey
     }
 
     /// The key-encryption key that seals a tenant's records.

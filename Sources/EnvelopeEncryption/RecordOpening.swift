@@ -126,7 +126,7 @@ extension Keyring {
         }
     }
 
-    private func openField(
+    func openField(
         _ field: FieldName, of sealed: SealedRecord, with dataKey: borrowing SecretBytes
     ) throws(EnvelopeError) -> SecretBytes {
         try openField(field.identifier, 0, of: sealed, with: dataKey)

@@ -10,10 +10,7 @@ extension Keyring {
     public func blindIndex(
         ofPhoneIn sealed: SealedRecord, context: RecordContext
     ) throws(EnvelopeError) -> BlindIndexValue {
-        for field in try openAll(sealed, context: context, for: .reencrypting)
-        where field.fieldID == FieldName.phone.identifier {
-            return try blindIndex(.phone, field.value, tenant: context.tenant)
-        }
-        throw .fieldAbsent
+        let dataKey = try openDataKey(of: sealed, context: context, for: .reencrypting)
+        return try blindIndex(.phone, openField(.phone, of: sealed, with: dataKey), tenant: context.tenant)
     }
 }

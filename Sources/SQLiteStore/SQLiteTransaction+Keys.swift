@@ -2,6 +2,7 @@
 
 import ContactModel
 import ContactVault
+import StrictEncoding
 
 extension SQLiteTransaction {
     // MARK: Rows of contacts
@@ -17,7 +18,7 @@ extension SQLiteTransaction {
             SELECT rowid, id, generation, sealed, disclosure_key, phone_index, phone_index_version
             FROM contacts WHERE rowid > ? AND state <> 'erased' ORDER BY rowid LIMIT ?
             """)
-        let begin = cursor.reduce(Int64(0)) { $0 << 8 | Int64($1) }
+        let begin = Int64(clamping: UInt64(bigEndianBytes: cursor))
         var last = begin
         let rows = try statement.all(.integer(begin), .integer(Int64(limit))) { row in
             guard let contact = ContactID(bytes: row.bytes(1)) else { throw StoreError.corrupt("contacts") }
@@ -26,7 +27,7 @@ extension SQLiteTransaction {
                 contact: contact, generation: try row.number(2), sealed: row.bytes(3),
                 disclosureKey: row.bytes(4), phoneIndex: row.bytes(5), phoneIndexVersion: try row.number(6))
         }
-        return (rows, (0..<8).map { UInt8(truncatingIfNeeded: last >> (56 - 8 * Int64($0))) })
+        return (rows, UInt64(last).bigEndianBytes)
     }
 
     func replaceKeys(_ changes: [(before: StoredRecordKeys, after: StoredRecordKeys)]) throws -> [Bool] {
@@ -70,7 +71,9 @@ extension SQLiteTransaction {
 
     // MARK: What is under which version
 
-    func keyUsage(_ places: StoredKeyPlaces) throws -> StoredKeyUsage {
+    func keyUsage(
+        _ places: StoredKeyPlaces, of subjects: Set<StoredKeyUsage.Subject>
+    ) throws -> StoredKeyUsage {
         func counts(_ column: String, _ place: Range<Int>, of rows: String) throws -> [[UInt8]: UInt64] {
             let statement = try PreparedStatement(
                 database, "SELECT substr(\(column), ?, ?), count(*) FROM \(rows) GROUP BY 1")
@@ -93,13 +96,19 @@ extension SQLiteTransaction {
         }
         let present = "contacts WHERE state <> 'erased'"
         var usage = StoredKeyUsage()
-        usage.records = try counts("sealed", places.sealed, of: present)
-        usage.disclosureKeys = try counts("disclosure_key", places.disclosureKey, of: present)
-        usage.disclosures = try counts(
-            "sealed", places.disclosures, of: "log_disclosures WHERE contact IS NULL")
-        usage.contacts = try versions("phone_index_version", of: present)
-        usage.suppressions = try versions("index_version", of: "suppressions")
-        usage.releases = try versions("number_version", of: "releases")
+        if subjects.contains(.records) {
+            usage.records = try counts("sealed", places.sealed, of: present)
+            usage.disclosureKeys = try counts("disclosure_key", places.disclosureKey, of: present)
+        }
+        if subjects.contains(.disclosures) {
+            usage.disclosures = try counts(
+                "sealed", places.disclosures, of: "log_disclosures WHERE contact IS NULL")
+        }
+        if subjects.contains(.numbers) {
+            usage.contacts = try versions("phone_index_version", of: present)
+            usage.suppressions = try versions("index_version", of: "suppressions")
+            usage.releases = try versions("number_version", of: "releases")
+        }
         return usage
     }
 

@@ -241,15 +241,6 @@ struct SQLiteTransaction: VaultTransaction {
         return found
     }
 
-    func contacts(after: ContactID?, limit: Int) throws -> [StoredContact] {
-        let ids = try rows(
-            "SELECT id FROM contacts WHERE id > ? AND state <> 'erased' ORDER BY id LIMIT ?",
-            [Data(after?.bytes ?? []), limit]
-        ) { row in ContactID(bytes: row.bytes(0)) }
-        let found = try contacts(ids)
-        return ids.compactMap { found[$0] }
-    }
-
     func contactCount() throws -> UInt64 {
         try row("SELECT count(*) FROM contacts") { try $0.number(0) } ?? 0
     }

@@ -29,9 +29,13 @@ struct ExportRoutes {
 
     func begin(_ request: Request, as caller: Caller, _ context: VaultRequestContext) async throws -> Response
     {
-        let beginning = try await vault.beginExport(
+        let plan: ExportPlan
+        switch try await vault.beginExport(
             try await Self.asked(request), as: caller, requestID: context.requestID)
-        guard case .begun(let plan) = beginning else { return try .waiting(beginning.approval) }
+        {
+        case .done(let begun): plan = begun
+        case .waiting(let approval): return try .waiting(approval)
+        }
         return try .json(
             ExportPlanBody(
                 origin: plan.origin, first: plan.proof.first, end: plan.proof.end,
@@ -75,14 +79,9 @@ struct ExportRoutes {
     }
 }
 
-extension ExportBeginning {
-    fileprivate var approval: ApprovalID? { if case .waiting(let approval) = self { approval } else { nil } }
-}
-
 extension Response {
     /// 202: a second person has to approve it first.
-    static func waiting(_ approval: ApprovalID?) throws -> Response {
-        guard let approval else { throw VaultError.notFound }
-        return try .json(WaitingBody(approval: approval.description), status: .accepted)
+    static func waiting(_ approval: ApprovalID) throws -> Response {
+        try .json(WaitingBody(approval: approval.description), status: .accepted)
     }
 }

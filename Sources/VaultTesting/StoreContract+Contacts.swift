@@ -170,7 +170,9 @@ extension StoreContract {
                 ])
             }
             let places = StoredKeyPlaces(sealed: 2..<4, disclosureKey: 66..<68, disclosures: 0..<4)
-            let usage = try await store.read { try $0.keyUsage(places) }
+            let usage = try await store.read {
+                try $0.keyUsage(places, of: Set(StoredKeyUsage.Subject.allCases))
+            }
             try expectEqual(usage.records[[0, 1]], 1, "in the record")
             try expectEqual(usage.disclosureKeys[[3, 3]], 1, "in the disclosure key")
             try expectEqual(usage.records[[7, 7]], nil, "nowhere")
@@ -193,9 +195,13 @@ extension StoreContract {
             try await store.read { reader in
                 try expectEqual(try reader.contacts([ids[0]])[ids[0]]?.sealed, [9, 9, 0, 5], "replaced")
                 try expectEqual(
-                    try reader.contacts(after: nil, limit: 9).map(\.id), [ids[0], ids[2]],
+                    try reader.recordKeys(after: [], limit: 9).rows.map(\.contact), [ids[0], ids[2]],
                     "all but the erased")
-                try expectEqual(try reader.contacts(after: ids[0], limit: 1).map(\.id), [ids[2]], "after one")
+                let first = try reader.recordKeys(after: [], limit: 1)
+                try expectEqual(first.rows.map(\.contact), [ids[0]], "one")
+                try expectEqual(
+                    try reader.recordKeys(after: first.cursor, limit: 1).rows.map(\.contact), [ids[2]],
+                    "after one")
             }
         },
         onStore("legal holds are set once, read, and taken away") { store in

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import ContactModel
+import ContactVault
 import Foundation
 import VaultAPI
 
@@ -176,7 +177,7 @@ struct KeyJobArgument: ParsableArguments {
     var job: String
 
     func change(_ change: String) async throws {
-        guard job.hasPrefix("kj_"), job.utf8.allSatisfy({ $0 != UInt8(ascii: "/") }) else {
+        guard KeyJobID(job) != nil else {
             throw ValidationError("a job is written kj_ and 22 characters")
         }
         KeyJobOptions.show(

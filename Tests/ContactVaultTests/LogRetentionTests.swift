@@ -125,7 +125,7 @@ struct LogRetentionTests {
         clock.advance(seconds: 60)
         func audited(_ time: TimeSpan) async throws -> ExportAudit {
             guard
-                case .begun(let plan) = try await fixture.vault.beginExport(
+                case .done(let plan) = try await fixture.vault.beginExport(
                     ExportRequest(time: time), as: .localOperator, requestID: fixture.requestID())
             else { throw FixtureFault.malformed("export") }
             var manifest = ExportManifest(

@@ -269,7 +269,7 @@ struct TwoPersonTests {
         let all = ExportRequest()
         func begin(_ request: ExportRequest) async throws -> ApprovalID? {
             switch try await vault.beginExport(request, as: .localOperator, requestID: fixture.requestID()) {
-            case .begun: nil
+            case .done: nil
             case .waiting(let id): id
             }
         }

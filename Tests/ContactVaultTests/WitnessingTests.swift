@@ -112,7 +112,7 @@ struct WitnessingTests {
         let proof = try await vault.proof(of: 0, as: .localOperator, requestID: try fixture.requestID()).proof
         #expect(try witnesses.policy.isQuorum(of: proof.note))
         guard
-            case .begun(let export) = try await vault.beginExport(
+            case .done(let export) = try await vault.beginExport(
                 ExportRequest(), as: .localOperator, requestID: try fixture.requestID())
         else { throw FixtureFault.malformed("export") }
         #expect(try witnesses.policy.isQuorum(of: SignedNote(parsing: Array(export.note.utf8))))

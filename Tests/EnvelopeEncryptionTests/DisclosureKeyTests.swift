@@ -118,7 +118,7 @@ struct DisclosureKeyTests {
         var editor = KeyringEditor(keyring)
         try editor.promote(editor.add(.disclosure, random: Fixture.random, now: Fixture.now))
         let rotated = try editor.finish()
-        #expect(try rotated.generalDisclosureKey.version == 2)
+        #expect(rotated.generalDisclosureKey.version == 2)
         let key = try rotated.generalDisclosureKey(version: DisclosureKey.version(of: sealed))
         #expect(try key.open(sealed, entry: entry) == text)
         #expect(

@@ -62,14 +62,13 @@ extension Vault {
     public func approve(_ id: ApprovalID, as caller: Caller, requestID: Reference) async throws {
         let known = try await reading { try $0.approval(id.bytes) }
         let contact = known?.contact
-        let base = state.policy
+        let base = state.policy.policy.version
         let change = known.flatMap { ProtectedOperation($0) }.flatMap { KeyChange($0) }
         if change != nil { try await noteStoredKeys() }
-        let storage = keyringStorage
-        let (tenant, random) = (identity.tenant, random)
-        let carriedOut: (policy: PolicyInForce?, keyring: Keyring?)
+        let (storage, random) = (keyringStorage, random)
+        let done: CarriedOut
         do {
-            carriedOut = try await manage(
+            done = try await manage(
                 .approvalGive, as: caller, requestID: requestID, contacts: contact.map { [$0] } ?? [],
                 covers: { access throws(TokenError) in
                     switch known?.kind {
@@ -80,12 +79,11 @@ extension Vault {
                     case nil: throw .insufficientScope
                     }
                 },
-                { transaction -> ManagedOutcome<(policy: PolicyInForce?, keyring: Keyring?)> in
+                { transaction -> ManagedOutcome<CarriedOut> in
                     guard var approval = try transaction.store.approval(id.bytes) else {
                         return .failed(.notFound, "not_found")
                     }
-                    let approver = transaction.client?.id ?? Caller.operatorName
-                    guard approver != approval.requester else {
+                    guard transaction.callerName != approval.requester else {
                         return .failed(.approvalByRequester, "approval_by_requester")
                     }
                     guard try transaction.isColleague(of: approval) else { return .refused(.roleNotAllowed) }
@@ -93,35 +91,10 @@ extension Vault {
                     else {
                         return .failed(.approvalVoid, "approval_void")
                     }
-                    approval.approver = approver
-                    var done: (policy: PolicyInForce?, keyring: Keyring?)
-                    if approval.kind == .policy {
-                        guard let proposal = PolicyProposal(payload: approval.payload),
-                            approval.operation == proposal.operation(replacing: base.policy.version)
-                        else { return .failed(.approvalVoid, "approval_void") }
-                        approval.used = transaction.now
-                        done.policy = try transaction.adopt(proposal)
-                    } else if approval.kind != .release {
-                        guard let operation = ProtectedOperation(approval) else {
-                            return .failed(.approvalVoid, "approval_void")
-                        }
-                        if operation.isDoneByApproval { approval.used = transaction.now }
-                        if let change = KeyChange(operation) {
-                            let outcome = try transaction.changeKeys(
-                                change, in: storage, tenant: tenant, random: random)
-                            switch outcome {
-                            case .done(let changed): done.keyring = changed.keyring
-                            case .refused(let code): return .refused(code)
-                            case .failed(let error, let code): return .failed(error, code)
-                            }
-                        }
-                        if case .liftStop(let contact) = operation {
-                            guard let stored = try transaction.store.contacts([contact])[contact],
-                                stored.stopped != nil
-                            else { return .failed(.approvalVoid, "approval_void") }
-                            try transaction.liftStop(stored)
-                        }
-                    }
+                    approval.approver = transaction.callerName
+                    let outcome = try transaction.carryOut(
+                        &approval, replacing: base, in: storage, random: random)
+                    guard case .done = outcome else { return outcome }
                     try transaction.store.putApprovals([approval])
                     let stored = try contact.flatMap { try transaction.store.contacts([$0])[$0] }
                     // Facts of the key's step stay with its own entries.
@@ -129,18 +102,64 @@ extension Vault {
                     try transaction.log(.approvalGive, about: stored) {
                         $0.basis = EntryCode(approval.kind.rawValue)
                     }
-                    return .done(done)
+                    return outcome
                 })
         } catch {
             if change != nil { await adoptStoredKeys(after: error) }
             throw error
         }
-        if let policy = carriedOut.policy { state.replace(policy: policy) }
-        if let keyring = carriedOut.keyring, let change { try await takeIntoUse(keyring, change) }
+        switch done {
+        case .policy(let policy): state.replace(policy: policy)
+        case .keys(let keyring, let change): try await takeIntoUse(keyring, change)
+        case .nothingToLoad: break
+        }
     }
 }
 
+/// What an approval carried out that has to be taken into use.
+private enum CarriedOut: Sendable {
+    case policy(PolicyInForce)
+    case keys(Keyring, KeyChange)
+    case nothingToLoad
+}
+
 extension ManagedTransaction {
+    /// Does what was approved, if the approval does it, and uses it up then.
+    /// - Parameter version: the policy that a proposal would replace.
+    fileprivate mutating func carryOut(
+        _ approval: inout StoredApproval, replacing version: String, in storage: KeyringStorage?,
+        random: any RandomSource
+    ) throws -> ManagedOutcome<CarriedOut> {
+        let void = ManagedOutcome<CarriedOut>.failed(.approvalVoid, "approval_void")
+        switch approval.kind {
+        case .release: return .done(.nothingToLoad)
+        case .policy:
+            guard let proposal = PolicyProposal(payload: approval.payload),
+                approval.operation == proposal.operation(replacing: version)
+            else { return void }
+            approval.used = now
+            return .done(.policy(try adopt(proposal)))
+        default: break
+        }
+        guard let operation = ProtectedOperation(approval) else { return void }
+        if operation.isDoneByApproval { approval.used = now }
+        if let change = KeyChange(operation) {
+            switch try changeKeys(change, in: storage, random: random, mayAsk: false) {
+            case .done(.done(let changed)): return .done(.keys(changed.keyring, change))
+            case .done(.waiting): return void
+            case .refused(let code): return .refused(code)
+            case .failed(let error, let code): return .failed(error, code)
+            }
+        }
+        if case .liftStop(let contact) = operation {
+            guard let stored = try store.contacts([contact])[contact], stored.stopped != nil else {
+                return void
+            }
+            try liftStop(stored)
+        }
+        return .done(.nothingToLoad)
+    }
+
     /// Whether the caller is a colleague of who asked: of the same agency, with the role that it takes in common, and for a contact
     /// registered for its portfolio. The operator holds the vault's folder and stands for any.
     fileprivate func isColleague(of approval: StoredApproval) throws -> Bool {

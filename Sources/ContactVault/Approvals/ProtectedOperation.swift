@@ -7,6 +7,14 @@ public import EnvelopeEncryption
 import StrictEncoding
 import VaultCrypto
 
+/// What became of a request that may need a second person.
+public enum Approvable<Value: Sendable>: Sendable {
+    /// It is done.
+    case done(Value)
+    /// It waits for this approval.
+    case waiting(ApprovalID)
+}
+
 /// An operation that waits for a second person.
 public enum ProtectedOperation: Hashable, Sendable {
     /// Takes the secret of a key version away for good.
@@ -54,8 +62,8 @@ public enum ProtectedOperation: Hashable, Sendable {
             object["key_check_value"] = .string(Base64URL.encode(value))
         case .liftStop: break
         case .export(let time, let profile):
-            object["from"] = time.from.map { .string($0.description) }
-            object["to"] = time.to.map { .string($0.description) }
+            object["from"] = time.from.map { .string($0.descriptionWithMilliseconds) }
+            object["to"] = time.to.map { .string($0.descriptionWithMilliseconds) }
             object["profile"] = .string(profile.rawValue)
         }
         return JSONValue.object(object).canonicalBytes
@@ -137,27 +145,37 @@ public enum ProtectedOperation: Hashable, Sendable {
 extension ManagedTransaction {
     /// Asks for a second person, with an entry. Who has asked for the same already is told the same name again.
     mutating func ask(for operation: ProtectedOperation, random: any RandomSource) throws -> ApprovalID {
-        let requester = client?.id ?? Caller.operatorName
-        let digest = operation.digest(requester: requester)
+        let digest = operation.digest(requester: callerName)
         let known = try store.approvals(of: [digest])[digest]?.first { now < $0.expires }
         if let known, let id = ApprovalID(bytes: known.id) { return id }
-        guard let id = ApprovalID(bytes: try random.bytes(16)) else {
-            throw VaultError.cryptographyUnavailable
-        }
-        try store.putApprovals([
-            StoredApproval(
-                id: id.bytes, kind: operation.kind, operation: digest, payload: operation.payload,
-                contact: operation.contact, requester: requester, requested: now,
-                expires: now.adding(seconds: DecisionFacts.approvalSeconds))
-        ])
+        let id = try putApproval(
+            operation.kind, of: digest, payload: operation.payload, contact: operation.contact, random: random
+        )
         let about = try operation.contact.flatMap { try store.contacts([$0])[$0] }
         try log(.approvalRequest, about: about) { $0.basis = EntryCode(operation.kind.rawValue) }
         return id
     }
 
+    /// Stores a question to a second person, without an entry.
+    func putApproval(
+        _ kind: StoredApproval.Kind, of operation: [UInt8], payload: [UInt8], contact: ContactID? = nil,
+        random: any RandomSource
+    ) throws -> ApprovalID {
+        guard let id = ApprovalID(bytes: try random.bytes(16)) else {
+            throw VaultError.cryptographyUnavailable
+        }
+        try store.putApprovals([
+            StoredApproval(
+                id: id.bytes, kind: kind, operation: operation, payload: payload, contact: contact,
+                requester: callerName, requested: now,
+                expires: now.adding(seconds: DecisionFacts.approvalSeconds))
+        ])
+        return id
+    }
+
     /// Uses up an approval of an operation that who asked for it may do once; `false` if there is none.
     mutating func spendApproval(of operation: ProtectedOperation) throws -> Bool {
-        let digest = operation.digest(requester: client?.id ?? Caller.operatorName)
+        let digest = operation.digest(requester: callerName)
         guard
             var approval = try store.approvals(of: [digest])[digest]?.first(where: {
                 $0.approver != nil && $0.used == nil && now < $0.expires

@@ -53,6 +53,8 @@ struct ManagedTransaction {
 
     /// The moment of the transaction.
     var now: Timestamp { writer.time }
+    /// Who asks, by the name that entries and approvals have.
+    var callerName: Reference { client?.id ?? Caller.operatorName }
 
     /// Adds an entry about a contact.
     @discardableResult

@@ -72,7 +72,12 @@ public struct KeyJob: Hashable, Sendable {
 
 /// What may be done to a job.
 public enum KeyJobChange: String, CaseIterable, Sendable {
-    case pause, resume, cancel
+    /// It waits.
+    case pause
+    /// It goes on where it was.
+    case resume
+    /// It is given up.
+    case cancel
 }
 
 extension StoredKeyJob.Kind {
@@ -113,7 +118,7 @@ extension Vault {
                 ? try transaction.store.generalDisclosureCount() : try transaction.store.contactCount()
             let job = StoredKeyJob(
                 id: try random.bytes(16), kind: request.kind, version: version, isDryRun: request.isDryRun,
-                rate: request.rate, requester: transaction.client?.id ?? Caller.operatorName,
+                rate: request.rate, requester: transaction.callerName,
                 created: transaction.now, total: total)
             try transaction.store.putKeyJob(job)
             try transaction.note(job, "begin")
@@ -142,9 +147,16 @@ extension Vault {
     /// How far a job is, for a client: each request spends its proof, and has an entry.
     /// - Throws: ``VaultError/notFound``.
     public func keyJob(_ id: KeyJobID, as caller: Caller, requestID: Reference) async throws -> KeyJob {
-        guard let job = try await keyJobs(as: caller, requestID: requestID).first(where: { $0.id == id })
-        else { throw VaultError.notFound }
-        return job
+        try await manage(
+            .keyRead, as: caller, requestID: requestID,
+            covers: { access throws(TokenError) in try access.keyManagement(.rewrap) }
+        ) { transaction -> ManagedOutcome<KeyJob> in
+            guard let job = try transaction.store.keyJob(id.bytes) else {
+                return .failed(.notFound, "not_found")
+            }
+            try transaction.log(.keyRead, about: nil) { $0.basis = "jobs" }
+            return .done(KeyJob(job))
+        }
     }
 
     /// Pauses, resumes or gives up a job. What it has changed stays changed, and needs no undoing: every state on the way is a good one.
@@ -223,6 +235,15 @@ extension Vault {
 }
 
 extension ManagedTransaction {
+    /// Gives up the job that brings things under a version that is taken out of use: it can be started again for the next.
+    mutating func endJobs(for key: KeyName) throws {
+        guard var job = try store.unfinishedKeyJob(), job.kind.key == key else { return }
+        job.state = .cancelled
+        job.updated = now
+        try store.putKeyJob(job)
+        try note(job, KeyJobChange.cancel.rawValue)
+    }
+
     fileprivate mutating func note(_ job: StoredKeyJob, _ phase: String) throws {
         try log(job.kind.entryKind, about: nil) { $0.describe(job, phase) }
     }

@@ -3,6 +3,7 @@
 import AccessLog
 import ContactModel
 import EnvelopeEncryption
+import StrictEncoding
 import VaultCrypto
 
 /// The rows of one step, from one snapshot.
@@ -28,10 +29,9 @@ struct KeyJobStep: Sendable {
             (records, cursor) = try reader.recordKeys(after: job.cursor, limit: limit)
             isLast = records.count < limit
         case .reseal:
-            let from = job.cursor.count == 8 ? job.cursor.reduce(0) { $0 << 8 | UInt64($1) } : 0
+            let from = UInt64(bigEndianBytes: job.cursor)
             disclosures = try reader.generalDisclosures(from: from, limit: limit)
-            let next = disclosures.last.map { $0.index + 1 } ?? from
-            cursor = (0..<8).map { UInt8(truncatingIfNeeded: next >> (56 - 8 * UInt64($0))) }
+            cursor = (disclosures.last.map { $0.index + 1 } ?? from).bigEndianBytes
             isLast = disclosures.count < limit
         }
     }
@@ -89,7 +89,7 @@ struct KeyJobPreparation: Sendable {
         }
         tally.changed = changes.count + moves.count
         if kind == .reseal {
-            let active = try keyring.generalDisclosureKey.version
+            let active = keyring.generalDisclosureKey.version
             tally.changed = disclosures.count { (try? DisclosureKey.version(of: $0.sealed)) != active }
         }
     }
@@ -165,7 +165,7 @@ struct KeyJobPreparation: Sendable {
             try transaction.moveNumbers(moves)
             done.changed = moves.count
         case .reseal:
-            let key = try keyring.generalDisclosureKey
+            let key = keyring.generalDisclosureKey
             var resealed: [UInt64: [UInt8]] = [:]
             for (index, sealed) in disclosures {
                 try done.attempt {

@@ -99,14 +99,6 @@ public enum KeyChange: Hashable, Sendable {
     }
 }
 
-/// What became of a step.
-public enum KeyStep: Sendable {
-    /// It is done.
-    case done(KeyStatus)
-    /// It waits for a second person, and is done with their approval.
-    case waiting(ApprovalID)
-}
-
 /// A key version as an admin sees it.
 public struct KeyStatus: Sendable {
     /// Which key, in which state.
@@ -129,20 +121,18 @@ extension Vault {
     @discardableResult
     public func changeKeys(
         _ change: KeyChange, as caller: Caller, requestID: Reference
-    ) async throws -> KeyStep {
+    ) async throws -> Approvable<KeyStatus> {
         let random = random
-        let tenant = identity.tenant
         let storage = keyringStorage
         // What an earlier step left without its entry gets it first, whatever becomes of this one.
         try await noteStoredKeys()
-        let outcome: ChangedKeys
+        let outcome: Approvable<ChangedKeys>
         do {
             outcome = try await manage(
                 change.entryKind, as: caller, requestID: requestID,
                 covers: { access throws(TokenError) in try access.keyManagement(change.operation) }
-            ) { transaction -> ManagedOutcome<ChangedKeys> in
-                try transaction.changeKeys(
-                    change, in: storage, tenant: tenant, random: random, mayAsk: true)
+            ) { transaction -> ManagedOutcome<Approvable<ChangedKeys>> in
+                try transaction.changeKeys(change, in: storage, random: random, mayAsk: true)
             }
         } catch {
             await adoptStoredKeys(after: error)
@@ -150,9 +140,10 @@ extension Vault {
         }
         switch outcome {
         case .waiting(let approval): return .waiting(approval)
-        case .changed(let keyring, let about):
-            try await takeIntoUse(keyring, change)
-            guard let status = try await keyStatus().first(where: { $0.key.reference == about }) else {
+        case .done(let changed):
+            try await takeIntoUse(changed.keyring, change)
+            guard let status = try await keyStatus().first(where: { $0.key.reference == changed.about })
+            else {
                 throw VaultError.inconsistent("no_key_changed")
             }
             return .done(status)
@@ -248,30 +239,15 @@ extension Vault {
     }
 }
 
-/// What became of a step in its transaction.
-enum ChangedKeys: Sendable {
-    case changed(Keyring, KeyReference)
-    case waiting(ApprovalID)
-}
+/// The keyring that a step left, and the version that the step was about.
+typealias ChangedKeys = (keyring: Keyring, about: KeyReference)
 
 extension ManagedTransaction {
-    /// Carries out a step that was approved.
-    mutating func changeKeys(
-        _ change: KeyChange, in storage: KeyringStorage?, tenant: TenantID, random: any RandomSource
-    ) throws -> ManagedOutcome<(keyring: Keyring, about: KeyReference)> {
-        switch try changeKeys(change, in: storage, tenant: tenant, random: random, mayAsk: false) {
-        case .done(.changed(let keyring, let about)): .done((keyring, about))
-        case .done(.waiting): .failed(.approvalVoid, "approval_void")
-        case .refused(let code): .refused(code)
-        case .failed(let error, let code): .failed(error, code)
-        }
-    }
-
+    /// Carries out a step.
     /// - Parameter mayAsk: whether a step that needs a second person is asked for; if not, it was approved.
-    fileprivate mutating func changeKeys(
-        _ change: KeyChange, in storage: KeyringStorage?, tenant: TenantID, random: any RandomSource,
-        mayAsk: Bool
-    ) throws -> ManagedOutcome<ChangedKeys> {
+    mutating func changeKeys(
+        _ change: KeyChange, in storage: KeyringStorage?, random: any RandomSource, mayAsk: Bool
+    ) throws -> ManagedOutcome<Approvable<ChangedKeys>> {
         guard let storage else {
             return .failed(.conflict("keyring_not_stored_here"), "keyring_not_stored_here")
         }
@@ -317,7 +293,7 @@ extension ManagedTransaction {
         case .compromise(let reference), .disable(let reference):
             // Requests that were verified a moment ago are decided after this.
             if reference.name == .tokenSigning, let thumbprint = stored.thumbprint(of: reference) {
-                try store.putRevocations(.compromised(thumbprint, tenant, at: now))
+                try store.putRevocations(.compromised(thumbprint, keyring.tenant, at: now))
             }
             try endJobs(for: reference.name)
         case .add, .promote, .retire, .enable, .destroy: break
@@ -327,7 +303,7 @@ extension ManagedTransaction {
         try store.putKeyringEpoch(keyring.epoch)
         // It loads what it has stored, or adopts it if the commit fails.
         try store.putInstance(StoredInstance(name: state.instance, epoch: keyring.epoch, seen: now))
-        return .done(.changed(keyring, about))
+        return .done(.done((keyring, about)))
     }
 
     private func earliest(_ change: KeyChange, in keyring: Keyring) throws -> Timestamp? {

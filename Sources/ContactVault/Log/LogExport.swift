@@ -57,24 +57,17 @@ public struct ExportedEntry: Sendable {
     public let disclosed: [UInt8]?
 }
 
-/// What became of a wish to export.
-public enum ExportBeginning: Sendable {
-    /// It is begun.
-    case begun(ExportPlan)
-    /// It waits for a second person, and may then be begun once, and read until the approval expires.
-    case waiting(ApprovalID)
-}
-
 extension Vault {
     /// Begins an export: writes the entry about it, signs a checkpoint that covers everything asked for, and proves the range.
     ///
     /// The range has one entry more on each side, where there is one: it shows that nothing between was left out.
-    /// What discloses personal parts of everybody, over more than ``Limits/bulkExportEntries`` entries, waits for a second person.
+    /// What discloses personal parts of everybody, over more than ``Limits/bulkExportEntries`` entries, waits for a second person; it may
+    /// then be begun once, and read until the approval expires.
     /// - Throws: ``VaultError/denied(_:)``; ``VaultError/conflict(_:)`` for a subject's export without a contact, or an
     ///   earlier size that this log never had.
     public func beginExport(
         _ request: ExportRequest, as caller: Caller, requestID: Reference
-    ) async throws -> ExportBeginning {
+    ) async throws -> Approvable<ExportPlan> {
         let time = request.time.intersection(caller.readableTime)
         let bounded = ExportRequest(
             time: time, profile: request.profile, contact: request.contact, previousSize: request.previousSize
@@ -84,7 +77,7 @@ extension Vault {
         let begun = try await manage(
             .logExport, as: caller, requestID: requestID, contacts: concerned,
             covers: { access throws(TokenError) in _ = try access.accessLog(.export) }
-        ) { transaction -> ManagedOutcome<(receipt: EntryReceipt?, approval: ApprovalID?)> in
+        ) { transaction -> ManagedOutcome<Approvable<EntryReceipt>> in
             guard request.profile != .subject || request.contact != nil else {
                 return .failed(.conflict("export_of_nobody"), "export_of_nobody")
             }
@@ -97,18 +90,20 @@ extension Vault {
             if let operation = try bounded.bulk(in: transaction.store),
                 try !transaction.spendApproval(of: operation)
             {
-                return .done((nil, try transaction.ask(for: operation, random: random)))
+                return .done(.waiting(try transaction.ask(for: operation, random: random)))
             }
             let about = try transaction.store.contacts(concerned).values.first
-            let receipt = try transaction.log(.logExport, about: about) { draft in
-                draft.basis = EntryCode(request.profile.rawValue)
-                draft.contact = draft.contact ?? request.contact
-            }
-            return .done((receipt, nil))
+            return .done(
+                .done(
+                    try transaction.log(.logExport, about: about) { draft in
+                        draft.basis = EntryCode(request.profile.rawValue)
+                        draft.contact = draft.contact ?? request.contact
+                    }))
         }
-        guard let receipt = begun.receipt else {
-            guard let approval = begun.approval else { throw VaultError.inconsistent("export_not_begun") }
-            return .waiting(approval)
+        let receipt: EntryReceipt
+        switch begun {
+        case .done(let entry): receipt = entry
+        case .waiting(let approval): return .waiting(approval)
         }
         let checkpoint = try await witnessedHead()
         let origin = identity.logOrigin
@@ -122,7 +117,7 @@ extension Vault {
             if end < size { end += 1 }
             end = max(first, end)
             let prover = MerkleProver(StoredHashes(reader: reader))
-            return .begun(
+            return .done(
                 ExportPlan(
                     request: bounded, origin: origin, note: note,
                     proof: try RangeProof(
@@ -226,7 +221,7 @@ extension ExportRequest {
 extension ManagedTransaction {
     /// Whether who asks has begun this, by an approval that has not expired yet.
     fileprivate func hasBegun(_ operation: ProtectedOperation) throws -> Bool {
-        let digest = operation.digest(requester: client?.id ?? Caller.operatorName)
+        let digest = operation.digest(requester: callerName)
         return try store.usedApprovals(of: digest).contains { $0.approver != nil && now < $0.expires }
     }
 }

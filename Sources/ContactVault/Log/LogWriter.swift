@@ -71,7 +71,7 @@ package struct LogWriter {
             key = own
             owner = contact
         } else {
-            key = try keyring.generalDisclosureKey
+            key = keyring.generalDisclosureKey
             // Without its own key the entry has no sequence number, and says why.
             if wrapped != nil { entry.basis = "disclosure_key_unreadable" }
         }

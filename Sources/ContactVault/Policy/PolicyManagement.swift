@@ -89,17 +89,9 @@ extension Vault {
                     return .done(
                         (.applied(version: version, changes: changes), try transaction.adopt(proposal)))
                 }
-                guard let id = ApprovalID(bytes: try random.bytes(16)) else {
-                    throw VaultError.cryptographyUnavailable
-                }
-                try transaction.store.putApprovals([
-                    StoredApproval(
-                        id: id.bytes, kind: .policy,
-                        operation: proposal.operation(replacing: base.policy.version),
-                        payload: proposal.payload, contact: nil,
-                        requester: transaction.client?.id ?? Caller.operatorName, requested: transaction.now,
-                        expires: transaction.now.adding(seconds: DecisionFacts.approvalSeconds))
-                ])
+                let id = try transaction.putApproval(
+                    .policy, of: proposal.operation(replacing: base.policy.version),
+                    payload: proposal.payload, random: random)
                 try transaction.log(.policyPropose, about: nil) { draft in
                     draft.policyVersion = parsed.reference
                     draft.count = UInt64(changes.count(where: \.loosens))

@@ -22,7 +22,7 @@ public struct StoredKeyJob: Hashable, Sendable {
     public let total: UInt64
     /// How far it is.
     public var state: State = .running
-    /// Where it goes on: the last contact's id, or a position of the log in 8 bytes; empty at the beginning.
+    /// Where it goes on: what the store gave with the last rows, or a position of the log in 8 bytes; empty at the beginning.
     public var cursor: [UInt8] = []
     /// Looked at.
     public var examined: UInt64 = 0
@@ -59,9 +59,6 @@ public struct StoredKeyJob: Hashable, Sendable {
         case done
         /// Was given up; what it has changed stays changed.
         case cancelled
-
-        /// Whether nothing more comes of it.
-        public var isFinished: Bool { self == .done || self == .cancelled }
     }
 
     /// A job at its beginning.
@@ -142,6 +139,16 @@ public struct StoredKeyUsage: Hashable, Sendable {
     public var suppressions: [UInt32: UInt64] = [:]
     /// Releases, which caps count, by the version of their number's blind index.
     public var releases: [UInt32: UInt64] = [:]
+
+    /// What is counted together, because it stands together.
+    public enum Subject: CaseIterable, Sendable {
+        /// ``records`` and ``disclosureKeys``.
+        case records
+        /// ``disclosures``.
+        case disclosures
+        /// ``contacts``, ``suppressions`` and ``releases``.
+        case numbers
+    }
 
     /// Nothing.
     public init() {}

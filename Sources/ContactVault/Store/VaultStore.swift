@@ -63,16 +63,16 @@ public protocol VaultReader {
     func contacts(_ ids: [ContactID]) throws -> [ContactID: StoredContact]
     /// All consents of these contacts, by purpose; contacts without any are left out.
     func consents(of contacts: [ContactID]) throws -> [ContactID: [StoredConsent]]
-    /// Contacts that are not erased, by id, from after one on.
-    func contacts(after: ContactID?, limit: Int) throws -> [StoredContact]
     /// What rows of contacts that are not erased hold of keys, in the store's own order: neighbours lie beside one another there.
     /// - Parameter cursor: what the call before gave; empty to begin.
     /// - Returns: the rows, fewer than `limit` at the end, and where to go on. Rows that are new since the beginning come last.
     func recordKeys(
         after cursor: [UInt8], limit: Int
     ) throws -> (rows: [StoredRecordKeys], cursor: [UInt8])
-    /// How much is under each key version. Looks at every row.
-    func keyUsage(_ places: StoredKeyPlaces) throws -> StoredKeyUsage
+    /// How much is under each key version. Looks at every row of what is asked for, and leaves the rest out.
+    func keyUsage(
+        _ places: StoredKeyPlaces, of subjects: Set<StoredKeyUsage.Subject>
+    ) throws -> StoredKeyUsage
     /// Disclosures that concern no stored contact, by position, from one on.
     func generalDisclosures(from: UInt64, limit: Int) throws -> [(index: UInt64, sealed: [UInt8])]
     /// How many disclosures concern no stored contact.
