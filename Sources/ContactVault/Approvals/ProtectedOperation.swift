@@ -23,8 +23,6 @@ public enum ProtectedOperation: Hashable, Sendable {
     case compromiseKey(KeyReference)
     /// Takes a key version into use again that was switched off.
     case enableKey(KeyReference)
-    /// Puts the keyring under another root key, known by its check value.
-    case changeRoot(keyCheckValue: [UInt8])
     /// Takes a contact's stop flag away, and its number from the stop list.
     case liftStop(ContactID)
     /// Exports what the log discloses of everybody, over this time.
@@ -36,7 +34,6 @@ public enum ProtectedOperation: Hashable, Sendable {
         case .destroyKey: .keyDestroy
         case .compromiseKey: .keyCompromise
         case .enableKey: .keyEnable
-        case .changeRoot: .rootChange
         case .liftStop: .stopLift
         case .export: .logExport
         }
@@ -46,7 +43,7 @@ public enum ProtectedOperation: Hashable, Sendable {
     var isDoneByApproval: Bool {
         switch self {
         case .destroyKey, .compromiseKey, .enableKey, .liftStop: true
-        case .changeRoot, .export: false
+        case .export: false
         }
     }
 
@@ -58,8 +55,6 @@ public enum ProtectedOperation: Hashable, Sendable {
             object["key"] = .string(key.name.name)
             object["id"] = .integer(Int64(key.id))
             object["version"] = .integer(Int64(key.version))
-        case .changeRoot(let value):
-            object["key_check_value"] = .string(Base64URL.encode(value))
         case .liftStop: break
         case .export(let time, let profile):
             object["from"] = time.from.map { .string($0.descriptionWithMilliseconds) }
@@ -78,8 +73,6 @@ public enum ProtectedOperation: Hashable, Sendable {
         case .destroyKey(let key): "take the secret of \(named(key)) away for good"
         case .compromiseKey(let key): "mark \(named(key)) as known to somebody, for good"
         case .enableKey(let key): "take \(named(key)) into use again"
-        case .changeRoot(let value):
-            "put the keyring under the root key with check value \(Base64URL.encode(value))"
         case .liftStop(let contact):
             "take the stop flag of \(contact) away, and its number from the stop list"
         case .export(let time, let profile):
@@ -110,11 +103,6 @@ public enum ProtectedOperation: Hashable, Sendable {
         case .keyEnable:
             guard let key = key() else { return nil }
             self = .enableKey(key)
-        case .rootChange:
-            guard let value = object["key_check_value"]?.stringValue.flatMap({ Base64URL.decode($0) }) else {
-                return nil
-            }
-            self = .changeRoot(keyCheckValue: value)
         case .stopLift:
             guard let contact = approval.contact else { return nil }
             self = .liftStop(contact)

@@ -44,7 +44,7 @@ public enum KeyChange: Hashable, Sendable {
         case .destroyKey(let key): self = .destroy(key)
         case .compromiseKey(let key): self = .compromise(key)
         case .enableKey(let key): self = .enable(key)
-        case .changeRoot, .liftStop, .export: return nil
+        case .liftStop, .export: return nil
         }
     }
 
