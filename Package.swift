@@ -57,6 +57,7 @@ let package = Package(
             name: "CPhoneNumber",
             linkerSettings: [.linkedLibrary("phonenumber")]
         ),
+        .target(name: "CProcessHardening"),
 
         // Nouns, encodings and primitives.
         .target(name: "StrictEncoding", swiftSettings: strict),
@@ -150,10 +151,9 @@ let package = Package(
         .executableTarget(
             name: "contact-vault",
             dependencies: [
-                "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-                "EnvelopeEncryption", "FileStorage", "PurposePolicy", "SQLiteStore", "StrictEncoding",
-                "VaultAPI",
-                "VaultClient",
+                "AccessLog", "AccessToken", "CProcessHardening", "ConfigurationFile", "ContactModel",
+                "ContactVault", "EnvelopeEncryption", "FileStorage", "PurposePolicy", "SQLiteStore",
+                "StrictEncoding", "VaultAPI", "VaultClient",
                 "VaultCrypto", "VaultService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

@@ -50,9 +50,10 @@ static inline EVP_PKEY *contact_vault_p256_key(const unsigned char *point, size_
     return key;
 }
 
-/** Sets SHA-256 as the digest of an HMAC context; 1 on success. */
-static inline int contact_vault_hmac_use_sha256(EVP_MAC_CTX *context) {
-    char name[] = "SHA2-256";
+/** Sets SHA-256, or SM3, as the digest of an HMAC context; 1 on success. */
+static inline int contact_vault_hmac_use(EVP_MAC_CTX *context, int is_sm3) {
+    char sha256[] = "SHA2-256", sm3[] = "SM3";
+    char *name = is_sm3 ? sm3 : sha256;
     OSSL_PARAM parameters[2];
     parameters[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
     parameters[1] = OSSL_PARAM_construct_end();

@@ -105,6 +105,7 @@ public final class Vault: Sendable {
         clock: @escaping @Sendable () -> Timestamp = Vault.systemClock
     ) async throws -> Vault {
         try CryptoSelfTest.run()
+        try Self.requireAlgorithms(of: keyring.keys.compactMap(\.suite))
         let (identity, policy, signed, keys) = try await store.read { reader in
             guard let identity = try reader.identity(), let policy = try reader.policy() else {
                 throw StoreError.missing

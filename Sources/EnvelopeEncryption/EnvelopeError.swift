@@ -18,8 +18,10 @@ public enum EnvelopeError: String, Error, Equatable, CaseIterable, Sendable {
     case permitMismatch = "envelope_permit_mismatch"
     /// The clear attributes beside the record are not those it was sealed with: somebody changed them in the store.
     case bindingMismatch = "envelope_binding_mismatch"
-    /// The suite is reserved, unknown or not built for this deployment.
+    /// The suite is reserved or unknown, or not that of the key which the record names.
     case suiteNotAllowed = "envelope_suite_not_allowed"
+    /// The active key is of another suite: the record can be sealed anew under it, and not rewrapped.
+    case suiteMismatch = "envelope_suite_mismatch"
     /// The keyring has no such key of this tenant.
     case keyUnknown = "envelope_key_unknown"
     /// The key exists but its state forbids this use.

@@ -15,6 +15,8 @@ public struct KeyEncryptionKey: Sendable {
     public let state: KeyState
     /// When it was made.
     public let created: Timestamp
+    /// The suite of every record under it.
+    public let suite: EnvelopeSuite
     /// 32 bytes; `nil` once destroyed.
     let secret: SharedSecret?
 }

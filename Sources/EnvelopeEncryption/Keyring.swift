@@ -41,16 +41,18 @@ public struct Keyring: Sendable {
     static let maximumEntries = 4096
 
     /// The first keyring of a vault: one active key of each kind, epoch 1.
+    /// - Parameter suite: the suite of its records.
     /// - Throws: ``KeyringError/cryptoUnavailable``.
     public static func make(
-        tenant: TenantID, random: any RandomSource, now: Timestamp
+        tenant: TenantID, random: any RandomSource, now: Timestamp, suite: EnvelopeSuite = .aes256GCM
     ) throws(KeyringError) -> Keyring {
         var entries: [KeyringEntry] = []
         do throws(CryptoError) {
             for name in KeyName.allCases {
                 let reference = KeyReference(name, id: name == .kek ? 1 : 0, version: 1)
                 var entry = try KeyringEntry(
-                    generating: reference, tenant: tenant, created: now, random: random)
+                    generating: reference, tenant: tenant, created: now,
+                    suite: name == .kek ? suite : .aes256GCM, random: random)
                 entry.state = .active
                 entries.append(entry)
             }
@@ -87,13 +89,15 @@ public struct Keyring: Sendable {
                 tenants[reference.id] = entry.tenant
                 let kek = KeyEncryptionKey(
                     id: reference.id, version: reference.version, tenant: entry.tenant, state: entry.state,
-                    created: entry.created, secret: entry.symmetric)
+                    created: entry.created, suite: entry.suite, secret: entry.symmetric)
                 keks[Self.place(kek.id, kek.version)] = kek
                 if entry.state == .active {
                     guard activeKEKs.updateValue(kek, forKey: entry.tenant) == nil else { throw .malformed }
                 }
             } else {
-                guard reference.id == 0, entry.tenant == tenant else { throw .malformed }
+                guard reference.id == 0, entry.tenant == tenant, entry.suite == .aes256GCM else {
+                    throw .malformed
+                }
                 if entry.state == .active {
                     guard active.updateValue(entry, forKey: reference.name) == nil else { throw .malformed }
                 }
@@ -153,7 +157,8 @@ public struct Keyring: Sendable {
         entries.map { entry in
             KeyDescription(
                 reference: entry.reference, tenant: entry.tenant, state: entry.state, created: entry.created,
-                floor: entry.reference.name == .kek ? floor(ofKEK: entry.reference.id) : nil)
+                floor: entry.reference.name == .kek ? floor(ofKEK: entry.reference.id) : nil,
+                suite: entry.reference.name == .kek ? entry.suite : nil)
         }
     }
 

@@ -19,12 +19,15 @@ public struct KeyringEditor: Sendable {
     }
 
     /// Adds the next version of the tenant's key-encryption key, not yet active.
+    /// - Parameter suite: the suite of records under it; `nil` for that of the active version.
     /// - Returns: the new version, for ``promote(_:)``.
     /// - Throws: ``KeyringError/tooManyKeys``, ``KeyringError/cryptoUnavailable``.
-    public mutating func addKEK(random: any RandomSource, now: Timestamp) throws(KeyringError) -> KeyReference
-    {
+    public mutating func addKEK(
+        random: any RandomSource, now: Timestamp, suite: EnvelopeSuite? = nil
+    ) throws(KeyringError) -> KeyReference {
         guard let active = entries.first(where: { isActive($0, .kek) }) else { throw .keyUnknown }
-        return try add(.kek, id: active.reference.id, random: random, now: now)
+        return try add(
+            .kek, id: active.reference.id, random: random, now: now, suite: suite ?? active.suite)
     }
 
     /// Adds the next version of a named key, not yet active.
@@ -106,7 +109,8 @@ public struct KeyringEditor: Sendable {
     }
 
     private mutating func add(
-        _ name: KeyName, id: UInt32, random: any RandomSource, now: Timestamp
+        _ name: KeyName, id: UInt32, random: any RandomSource, now: Timestamp,
+        suite: EnvelopeSuite = .aes256GCM
     ) throws(KeyringError) -> KeyReference {
         guard entries.count < Keyring.maximumEntries else { throw .tooManyKeys }
         // Versions are never given out twice, destroyed ones included.
@@ -117,7 +121,8 @@ public struct KeyringEditor: Sendable {
         let reference = KeyReference(name, id: id, version: last + 1)
         do throws(CryptoError) {
             entries.append(
-                try KeyringEntry(generating: reference, tenant: tenant, created: now, random: random))
+                try KeyringEntry(
+                    generating: reference, tenant: tenant, created: now, suite: suite, random: random))
         } catch {
             throw .cryptoUnavailable
         }

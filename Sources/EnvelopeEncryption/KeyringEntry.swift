@@ -77,6 +77,8 @@ public struct KeyDescription: Hashable, Sendable {
     public let created: Timestamp
     /// The least version of a key-encryption key that still opens; `nil` for other keys.
     public let floor: UInt32?
+    /// The suite of a key-encryption key; `nil` for other keys.
+    public let suite: EnvelopeSuite?
 }
 
 /// A key version and its secret.
@@ -92,6 +94,8 @@ struct KeyringEntry: Sendable {
     let tenant: TenantID
     var state: KeyState
     let created: Timestamp
+    /// The suite of records under a key-encryption key; the default for all others, which have none.
+    let suite: EnvelopeSuite
     var material: Material
 
     /// Length of every secret in a keyring, in bytes.
@@ -99,8 +103,10 @@ struct KeyringEntry: Sendable {
 
     /// A new random key version, not yet active.
     init(
-        generating reference: KeyReference, tenant: TenantID, created: Timestamp, random: any RandomSource
+        generating reference: KeyReference, tenant: TenantID, created: Timestamp,
+        suite: EnvelopeSuite = .aes256GCM, random: any RandomSource
     ) throws(CryptoError) {
+        self.suite = suite
         if let algorithm = reference.name.algorithm {
             material = .signing(try SigningKey(generating: algorithm))
         } else {
@@ -115,8 +121,9 @@ struct KeyringEntry: Sendable {
     /// A key version from its secret; `nil` for no secret.
     init(
         reference: KeyReference, tenant: TenantID, state: KeyState, created: Timestamp,
-        secret: consuming SecretBytes?
+        suite: EnvelopeSuite = .aes256GCM, secret: consuming SecretBytes?
     ) throws(CryptoError) {
+        self.suite = suite
         if let secret = consume secret {
             if let algorithm = reference.name.algorithm {
                 material = .signing(try SigningKey(algorithm, privateKey: secret))

@@ -9,7 +9,7 @@
 //    32   4  total length         36  2  number of entries   38  2  number of floors
 //    40  16  root key check value
 //        2+W  length and bytes of the wrapped MAC key
-//         n × { name u16, state u8, zero u8, tenant 16, id u32, version u32, created u64 ms,
+//         n × { name u16, state u8, suite u8, tenant 16, id u32, version u32, created u64 ms,
 //               length u16, wrapped secret }                                    strictly ascending
 //         m × { kekId u32, floor u32 }                                          strictly ascending
 //        32  HMAC-SHA256(K_mac, every byte before it)
@@ -43,7 +43,7 @@ extension Keyring {
         for entry in entries {
             bytes.append(bigEndian: entry.reference.name.rawValue)
             bytes.append(entry.state.rawValue)
-            bytes.append(0)
+            bytes.append(entry.suite == .aes256GCM ? 0 : 1)
             bytes.append(contentsOf: entry.tenant.bytes)
             bytes.append(bigEndian: entry.reference.id)
             bytes.append(bigEndian: entry.reference.version)
@@ -93,7 +93,7 @@ extension Keyring {
                 entries.append(
                     try KeyringEntry(
                         reference: entry.reference, tenant: entry.tenant, state: entry.state,
-                        created: entry.created, secret: secret))
+                        created: entry.created, suite: entry.suite, secret: secret))
             } catch {
                 throw .malformed
             }
@@ -158,6 +158,7 @@ private struct ParsedKeyring {
         let tenant: TenantID
         let state: KeyState
         let created: Timestamp
+        let suite: EnvelopeSuite
         let wrapped: [UInt8]
     }
 
@@ -193,19 +194,20 @@ private struct ParsedKeyring {
         for _ in 0..<entryCount {
             let name = KeyName(rawValue: try reader.integer(UInt16.self))
             let state = KeyState(rawValue: try reader.integer(UInt8.self))
-            let zero = try reader.integer(UInt8.self)
+            let suite = try reader.integer(UInt8.self)
             let tenant = try reader.tenant()
             let id = try reader.integer(UInt32.self)
             let version = try reader.integer(UInt32.self)
             let created = Int64(exactly: try reader.integer(UInt64.self))
             let wrapped = try reader.wrapped()
-            guard let name, let state, zero == 0, let created, wrapped.isEmpty == (state == .destroyed) else {
+            guard let name, let state, suite == 0 || (suite == 1 && name == .kek), let created, wrapped.isEmpty == (state == .destroyed) else {
                 throw .malformed
             }
             entries.append(
                 Entry(
                     reference: KeyReference(name, id: id, version: version), tenant: tenant, state: state,
-                    created: Timestamp(milliseconds: created), wrapped: wrapped))
+                    created: Timestamp(milliseconds: created), suite: suite == 0 ? .aes256GCM : .sm4HMACSM3,
+                    wrapped: wrapped))
         }
         var floors: [UInt32: UInt32] = [:]
         var previous: UInt32?

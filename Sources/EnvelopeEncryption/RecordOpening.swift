@@ -1,5 +1,5 @@
 // Opening, in one fixed order: strict parse → the caller's tenant, record, generation and schema equal the
-// header → suite allowed → state and floor of the key → data key → header MAC → field. Nothing is tried with
+// header → the key's suite → state and floor of the key → data key → header MAC → field. Nothing is tried with
 // a second key.
 
 public import ContactModel
@@ -102,24 +102,23 @@ extension Keyring {
         guard sealed.generation == context.generation, sealed.schema == context.schema,
             sealed.record == context.record, sealed.tenant == context.tenant
         else { throw .contextMismatch }
-        guard sealed.suite.isAllowed else { throw .suiteNotAllowed }
         guard let kek = kek(id: sealed.kekID, version: sealed.kekVersion), kek.tenant == context.tenant else {
             throw .keyUnknown
         }
+        // The key says which suite: a header that says another is a downgrade, or a record that was moved.
+        guard sealed.suite == kek.suite else { throw .suiteNotAllowed }
         let kekSecret = try usableSecret(of: kek, for: use)
         let bytes = sealed.bytes
         do throws(CryptoError) {
             let wrapContext = DerivationContext.wrap(header: bytes)
-            let wrapKey = try HKDFSHA256.expand(kekSecret.bytes, info: wrapContext)
-            let dataKey = try AES256GCM.open(
-                bytes[sealed.wrappedKey], tag: Array(bytes[sealed.wrapTag]), key: wrapKey,
-                nonce: Array(bytes[sealed.wrapNonce]), associatedData: wrapContext)
+            let dataKey = try sealed.suite.open(
+                bytes[sealed.wrappedKey], tag: Array(bytes[sealed.wrapTag]), under: kekSecret.bytes,
+                context: wrapContext, nonce: Array(bytes[sealed.wrapNonce]))
             // The MAC also commits to the data key: AES-GCM alone lets one ciphertext open under two keys.
-            let headerKey = try HKDFSHA256.expand(dataKey, info: DerivationContext.header(bytes))
-            let isValid = try HMACSHA256.isValid(
-                Array(bytes[sealed.macStart..<sealed.ciphertextStart]), for: Array(bytes[..<sealed.macStart]),
-                key: headerKey)
-            guard isValid else { throw .authenticationFailed }
+            let code = try sealed.suite.authenticate(
+                Array(bytes[..<sealed.macStart]), under: dataKey, context: DerivationContext.header(bytes))
+            guard code.isEqualInConstantTime(to: Array(bytes[sealed.macStart..<sealed.ciphertextStart]))
+            else { throw .authenticationFailed }
             return dataKey
         } catch {
             throw EnvelopeError(error)
@@ -140,10 +139,9 @@ extension Keyring {
         let padded: SecretBytes
         do throws(CryptoError) {
             let context = DerivationContext.field(header: bytes, fieldID: fieldID, occurrence: occurrence)
-            padded = try AES256GCM.open(
-                bytes[entry.ciphertext], tag: Array(bytes[entry.tag]),
-                key: HKDFSHA256.expand(dataKey, info: context), nonce: Array(bytes[entry.nonce]),
-                associatedData: context)
+            padded = try sealed.suite.open(
+                bytes[entry.ciphertext], tag: Array(bytes[entry.tag]), under: dataKey, context: context,
+                nonce: Array(bytes[entry.nonce]))
         } catch {
             throw EnvelopeError(error)
         }

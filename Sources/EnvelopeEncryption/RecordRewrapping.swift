@@ -10,21 +10,22 @@ extension Keyring {
     /// Only kek id and version, wrap nonce, sealed data key, wrap tag and header MAC change: generation,
     /// directory and field ciphertexts stay byte-identical. No field is opened.
     /// - Throws: ``EnvelopeError/keyNotUsable`` if the old key is compromised: a rewrapped record would look
-    ///   safe while its data key may be known. Use ``reencrypt(_:context:random:)``. Otherwise as for
-    ///   opening.
+    ///   safe while its data key may be known; ``EnvelopeError/suiteMismatch`` if the active key is of another suite, whose
+    ///   fields only sealing can make. Use ``reencrypt(_:context:random:)``. Otherwise as for opening.
     public func rewrap(
         _ sealed: SealedRecord, context: RecordContext, random: any RandomSource
     ) throws(EnvelopeError) -> SealedRecord {
         let dataKey = try openDataKey(of: sealed, context: context, for: .opening)
         let kek = try activeKEK(for: context.tenant)
+        guard kek.suite == sealed.suite else { throw .suiteMismatch }
         let kekSecret = try usableSecret(of: kek, for: .sealing)
         var header = Array(sealed.bytes[..<SealedRecord.Offset.end])
         header.replace(at: SealedRecord.Offset.kekID, bigEndian: kek.id)
         header.replace(at: SealedRecord.Offset.kekVersion, bigEndian: kek.version)
         return try assemble(
             header: header, directory: sealed.bytes[sealed.directoryStart..<sealed.macStart],
-            ciphertexts: sealed.bytes[sealed.ciphertextStart...], dataKey: dataKey, kekSecret: kekSecret,
-            random: random)
+            ciphertexts: sealed.bytes[sealed.ciphertextStart...], dataKey: dataKey, suite: kek.suite,
+            kekSecret: kekSecret, random: random)
     }
 
     /// Seals a record anew: next generation, new data key, the tenant's active key-encryption key. The fields

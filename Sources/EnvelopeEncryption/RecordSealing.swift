@@ -61,9 +61,8 @@ extension Keyring {
             let place = DerivationContext.field(
                 header: header, fieldID: field.fieldID, occurrence: field.occurrence)
             do throws(CryptoError) {
-                let nonce = try random.bytes(EnvelopeSuite.aes256GCM.nonceBytes)
-                let key = try HKDFSHA256.expand(dataKey, info: place)
-                let sealed = try AES256GCM.seal(padded, key: key, nonce: nonce, associatedData: place)
+                let nonce = try random.bytes(kek.suite.nonceBytes)
+                let sealed = try kek.suite.seal(padded, under: dataKey, context: place, nonce: nonce)
                 directory.append(bigEndian: field.fieldID)
                 directory.append(bigEndian: field.occurrence)
                 directory.append(bigEndian: UInt16(sealed.ciphertext.count))
@@ -75,36 +74,37 @@ extension Keyring {
                 throw EnvelopeError(error)
             }
         }
-        let overhead = Self.wrapBytes + SealedRecord.macBytes
+        let overhead = Self.wrapBytes(kek.suite) + SealedRecord.macBytes
         header.replace(
             at: SealedRecord.Offset.totalLength,
             bigEndian: UInt32(header.count + overhead + directory.count + ciphertexts.count))
         return try assemble(
             header: header, directory: directory[...], ciphertexts: ciphertexts[...], dataKey: dataKey,
-            kekSecret: kekSecret, random: random)
+            suite: kek.suite, kekSecret: kekSecret, random: random)
     }
 
     /// Wraps the data key, computes the header MAC and joins the parts.
     func assemble(
         header: [UInt8], directory: ArraySlice<UInt8>, ciphertexts: ArraySlice<UInt8>,
-        dataKey: borrowing SecretBytes, kekSecret: SharedSecret, random: any RandomSource
+        dataKey: borrowing SecretBytes, suite: EnvelopeSuite, kekSecret: SharedSecret,
+        random: any RandomSource
     ) throws(EnvelopeError) -> SealedRecord {
         let total =
-            header.count + Self.wrapBytes + directory.count + SealedRecord.macBytes + ciphertexts.count
+            header.count + Self.wrapBytes(suite) + directory.count + SealedRecord.macBytes + ciphertexts.count
         var bytes: [UInt8] = []
         bytes.reserveCapacity(total)
         bytes.append(contentsOf: header)
         do throws(CryptoError) {
             let context = DerivationContext.wrap(header: header)
-            let nonce = try random.bytes(EnvelopeSuite.aes256GCM.nonceBytes)
-            let wrapKey = try HKDFSHA256.expand(kekSecret.bytes, info: context)
-            let wrapped = try AES256GCM.seal(dataKey, key: wrapKey, nonce: nonce, associatedData: context)
+            let nonce = try random.bytes(suite.nonceBytes)
+            let wrapped = try suite.seal(dataKey, under: kekSecret.bytes, context: context, nonce: nonce)
             bytes.append(contentsOf: nonce)
             bytes.append(contentsOf: wrapped.ciphertext)
             bytes.append(contentsOf: wrapped.tag)
             bytes.append(contentsOf: directory)
-            let headerKey = try HKDFSHA256.expand(dataKey, info: DerivationContext.header(header))
-            bytes.append(contentsOf: try HMACSHA256.authenticate(bytes, key: headerKey))
+            bytes.append(
+                contentsOf: try suite.authenticate(
+                    bytes, under: dataKey, context: DerivationContext.header(header)))
         } catch {
             throw EnvelopeError(error)
         }
@@ -112,17 +112,17 @@ extension Keyring {
         return try SealedRecord(parsing: bytes)
     }
 
-    /// Wrap nonce, sealed data key and wrap tag of the default suite.
-    private static var wrapBytes: Int {
-        EnvelopeSuite.aes256GCM.nonceBytes + SealedRecord.keyBytes + EnvelopeSuite.aes256GCM.tagBytes
+    /// Wrap nonce, sealed data key and wrap tag.
+    private static func wrapBytes(_ suite: EnvelopeSuite) -> Int {
+        suite.nonceBytes + SealedRecord.keyBytes + suite.tagBytes
     }
 
-    /// A header of the default suite, its total length still 0.
+    /// A header of the key's suite, its total length still 0.
     private static func header(context: RecordContext, kek: KeyEncryptionKey, fieldCount: Int) -> [UInt8] {
         var header: [UInt8] = []
         header.reserveCapacity(SealedRecord.Offset.end)
         header.append(contentsOf: [0x43, 0x56, 0x45, 0x31, SealedRecord.format, 0])
-        header.append(bigEndian: EnvelopeSuite.aes256GCM.rawValue)
+        header.append(bigEndian: kek.suite.rawValue)
         header.append(contentsOf: context.tenant.bytes)
         header.append(contentsOf: context.record.bytes)
         header.append(bigEndian: context.generation)

@@ -20,12 +20,15 @@ public struct KeyBody: Codable, Sendable {
     public let thumbprint: String?
     /// The least version of a key-encryption key that opens.
     public let floor: UInt32?
+    /// The suite of a key-encryption key: `aes256_gcm` or `sm4_hmac_sm3`.
+    public let suite: String?
 
     /// A version.
     public init(
         name: String, id: UInt32, version: UInt32, state: String, created: String, since: String,
-        nextStep: String?, thumbprint: String?, floor: UInt32?
+        nextStep: String?, thumbprint: String?, floor: UInt32?, suite: String?
     ) {
+        self.suite = suite
         self.name = name
         self.id = id
         self.version = version
@@ -38,7 +41,7 @@ public struct KeyBody: Codable, Sendable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case name, id, version, state, created, since, thumbprint, floor
+        case name, id, version, state, created, since, thumbprint, floor, suite
         case nextStep = "next_step"
     }
 }

@@ -46,6 +46,9 @@ internal import Foundation
         return contexts
     }
 
+    /// Contexts of the ShangMi algorithms, made when they are first wanted; `nil` if OpenSSL has none of them.
+    private(set) lazy var shangMi: ShangMiContexts? = ShangMiContexts()
+
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
         let result = unsafe pthread_key_create(&key) { pointer in
@@ -62,7 +65,7 @@ internal import Foundation
             unsafe EVP_EncryptInit_ex2(sealing, algorithms.aes256GCM, nil, nil, nil) == 1,
             unsafe EVP_DecryptInit_ex2(opening, algorithms.aes256GCM, nil, nil, nil) == 1
         else { fatalError("out of memory for OpenSSL contexts") }
-        precondition(unsafe contact_vault_hmac_use_sha256(mac) == 1, "HMAC-SHA256 is not available")
+        precondition(unsafe contact_vault_hmac_use(mac, 0) == 1, "HMAC-SHA256 is not available")
         unsafe self.sealing = sealing
         unsafe self.opening = opening
         unsafe self.digest = digest
@@ -72,6 +75,55 @@ internal import Foundation
     deinit {
         unsafe EVP_CIPHER_CTX_free(sealing)
         unsafe EVP_CIPHER_CTX_free(opening)
+        unsafe EVP_MD_CTX_free(digest)
+        unsafe EVP_MAC_CTX_free(mac)
+    }
+}
+
+/// The ShangMi algorithms, fetched once. A build of OpenSSL may lack them, and a vault that does not use them is none the worse for it.
+// Sendable holds because OpenSSL's fetched objects are immutable and reference counted.
+@safe private struct ShangMiAlgorithms: @unchecked Sendable {
+    static let shared = ShangMiAlgorithms()
+
+    let sm4CTR: OpaquePointer
+    let sm3: OpaquePointer
+
+    private init?() {
+        guard let cipher = unsafe EVP_CIPHER_fetch(nil, "SM4-CTR", nil),
+            let digest = unsafe EVP_MD_fetch(nil, "SM3", nil)
+        else {
+            ERR_clear_error()
+            return nil
+        }
+        unsafe sm4CTR = cipher
+        unsafe sm3 = digest
+    }
+}
+
+/// One thread's contexts for SM4-CTR, SM3 and HMAC-SM3.
+@safe final class ShangMiContexts {
+    let cipher: OpaquePointer
+    let digest: OpaquePointer
+    let mac: OpaquePointer
+
+    fileprivate init?() {
+        guard let algorithms = ShangMiAlgorithms.shared, let cipher = unsafe EVP_CIPHER_CTX_new(),
+            let digest = unsafe EVP_MD_CTX_new(),
+            let mac = unsafe EVP_MAC_CTX_new(Algorithms.shared.hmac),
+            unsafe EVP_EncryptInit_ex2(cipher, algorithms.sm4CTR, nil, nil, nil) == 1,
+            unsafe EVP_DigestInit_ex2(digest, algorithms.sm3, nil) == 1,
+            unsafe contact_vault_hmac_use(mac, 1) == 1
+        else {
+            ERR_clear_error()
+            return nil
+        }
+        unsafe self.cipher = cipher
+        unsafe self.digest = digest
+        unsafe self.mac = mac
+    }
+
+    deinit {
+        unsafe EVP_CIPHER_CTX_free(cipher)
         unsafe EVP_MD_CTX_free(digest)
         unsafe EVP_MAC_CTX_free(mac)
     }

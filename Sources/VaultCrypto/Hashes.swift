@@ -57,6 +57,23 @@ public enum SHA256 {
     }
 }
 
+/// The hash of an HMAC and of what is derived by it. Both have digests of 32 bytes.
+enum KeyedHash {
+    case sha256, sm3
+
+    /// This thread's context of the HMAC.
+    var context: OpaquePointer {
+        get throws(CryptoError) {
+            switch self {
+            case .sha256: return unsafe ThreadContexts.current.mac
+            case .sm3:
+                guard let contexts = ThreadContexts.current.shangMi else { throw .unavailable("SM3") }
+                return unsafe contexts.mac
+            }
+        }
+    }
+}
+
 /// HMAC-SHA256 (RFC 2104, RFC 4231).
 public enum HMACSHA256 {
     /// The 32-byte code of a message.
@@ -97,9 +114,10 @@ public enum HMACSHA256 {
 
     /// Writes the code of joined parts to memory of at least 32 bytes.
     static func authenticate(
-        _ parts: [[UInt8]], key: borrowing SecretBytes, into target: UnsafeMutablePointer<UInt8>
+        _ parts: [[UInt8]], key: borrowing SecretBytes, into target: UnsafeMutablePointer<UInt8>,
+        with hash: KeyedHash = .sha256
     ) throws(CryptoError) {
-        let context = unsafe ThreadContexts.current.mac
+        let context = try unsafe hash.context
         // An empty key would be read as "keep the key of the last call".
         guard key.count > 0 else { throw .invalidArgument("key") }
         try unsafe require(
@@ -132,13 +150,20 @@ public enum HKDFSHA256 {
     public static func expand(
         _ key: borrowing SecretBytes, info: [UInt8], count: Int = 32
     ) throws(CryptoError) -> SecretBytes {
+        try expand(key, info: info, count: count, with: .sha256)
+    }
+
+    static func expand(
+        _ key: borrowing SecretBytes, info: [UInt8], count: Int, with hash: KeyedHash
+    ) throws(CryptoError) -> SecretBytes {
         guard key.count >= SHA256.digestBytes else { throw .invalidArgument("key") }
         guard (1...255 * SHA256.digestBytes).contains(count) else { throw .invalidArgument("count") }
         if count == SHA256.digestBytes {
             // The common case: one block, written where it will stay.
             return try unsafe SecretBytes(count: count) { (target) throws(CryptoError) in
                 try unsafe HMACSHA256.authenticate(
-                    [info, [1]], key: key, into: target.baseAddress!.assumingMemoryBound(to: UInt8.self))
+                    [info, [1]], key: key, into: target.baseAddress!.assumingMemoryBound(to: UInt8.self),
+                    with: hash)
             }
         }
         let blocks = (count + SHA256.digestBytes - 1) / SHA256.digestBytes
@@ -147,7 +172,8 @@ public enum HKDFSHA256 {
             var previous: [UInt8] = []
             for block in 1...blocks {
                 var next = [UInt8](repeating: 0, count: SHA256.digestBytes)
-                try unsafe HMACSHA256.authenticate([previous, info, [UInt8(block)]], key: key, into: &next)
+                try unsafe HMACSHA256.authenticate(
+                    [previous, info, [UInt8(block)]], key: key, into: &next, with: hash)
                 for (offset, byte) in next.enumerated() {
                     unsafe target[(block - 1) * SHA256.digestBytes + offset] = byte
                 }

@@ -4,37 +4,35 @@ internal import COpenSSL
 
 /// A secret of fixed length with one owner.
 ///
-/// Guarantee: not copyable, no description, no equality, no coding; the memory is overwritten before it is freed.
-/// Reading the bytes takes the word `reveal`, so a search for it lists every place that does.
+/// Guarantee: not copyable, no description, no equality, no coding; the memory is overwritten before it is used again.
+/// It lies in locked pages that no core dump has, as long as there are any (``SecretMemory``). Reading the bytes takes
+/// the word `reveal`, so a search for it lists every place that does.
 @safe public struct SecretBytes: ~Copyable, @unchecked Sendable {
     // Sendable holds because the memory is owned by this value alone and never written after an initialiser ends.
-    let base: UnsafeMutableRawPointer
+    private let block: SecretBlock
     /// Length in bytes.
     public let count: Int
+
+    var base: UnsafeMutableRawPointer { unsafe block.base }
 
     /// Memory of `count` zero bytes, filled by `fill` before anyone else sees it.
     /// - Throws: what `fill` throws; the memory is wiped then as well.
     public init<E: Error>(
         count: Int, filling fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void
     ) throws(E) {
-        unsafe self.base = .allocate(byteCount: max(count, 1), alignment: 16)
+        block = SecretMemory.allocate(count)
         self.count = count
-        unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 1))
-        try unsafe fill(UnsafeMutableRawBufferPointer(start: base, count: count))
+        try unsafe fill(UnsafeMutableRawBufferPointer(start: block.base, count: count))
     }
 
-    /// A secret that holds a copy of these bytes. The caller's copy is the caller's to forget.
+    /// A secret that holds a copy of these bytes. The caller's copy is the caller's to forget; no other is made.
     public init(copying bytes: some Collection<UInt8>) {
-        let copy = Array(bytes)
-        self = unsafe SecretBytes(count: copy.count) { (target) throws(Never) in
-            unsafe target.copyBytes(from: copy)
+        self = unsafe SecretBytes(count: bytes.count) { (target) throws(Never) in
+            unsafe target.copyBytes(from: bytes)
         }
     }
 
-    deinit {
-        unsafe OPENSSL_cleanse(base, count)
-        unsafe base.deallocate()
-    }
+    deinit { SecretMemory.free(block, count: count) }
 
     /// Lends the bytes for the length of a call.
     public borrowing func reveal<Result: ~Copyable, E: Error>(

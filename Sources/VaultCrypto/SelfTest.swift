@@ -16,6 +16,36 @@ public enum CryptoSelfTest {
         try named("ECDH-ES", ecdhES)
     }
 
+    /// Runs the known answers of the ShangMi algorithms, for a vault that has a key of their suite.
+    /// - Throws: ``CryptoError/selfTestFailed(_:)``, also if OpenSSL lacks them.
+    public static func runShangMi() throws(CryptoError) {
+        try named("SM3", sm3)
+        try named("SM4-CTR", sm4)
+    }
+
+    /// GB/T 32905-2016 A.1, message "abc".
+    private static func sm3() throws(CryptoError) -> Bool {
+        try SM3.hash(Array("abc".utf8))
+            == hex("66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0")
+    }
+
+    /// GB/T 32907-2016 A.1: counter mode encrypts the first counter block, which is that example's plaintext, and adds zeros.
+    private static func sm4() throws(CryptoError) -> Bool {
+        let block = hex("0123456789abcdeffedcba9876543210")
+        let key = SecretBytes(copying: block + [UInt8](repeating: 7, count: 32))
+        let sealed = try SM4CTRHMACSM3.seal(
+            SecretBytes(copying: [UInt8](repeating: 0, count: 16)), key: key, nonce: block, associatedData: []
+        )
+        guard sealed.ciphertext == hex("681edf34d206965e86b3e94f536e4246") else { return false }
+        var forged = sealed.tag
+        forged[31] ^= 1
+        do {
+            _ = try SM4CTRHMACSM3.open(
+                sealed.ciphertext[...], tag: forged, key: key, nonce: block, associatedData: [])
+            return false
+        } catch { return error == .authenticationFailed }
+    }
+
     /// Turns both a wrong answer and a failure on the way to it into one error with the algorithm's name.
     private static func named(
         _ algorithm: StaticString, _ test: () throws(CryptoError) -> Bool

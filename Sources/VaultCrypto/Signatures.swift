@@ -259,10 +259,14 @@ extension KeyHandle {
         }
         defer { unsafe EC_GROUP_free(group) }
         guard
-            let scalar = unsafe BN_bin2bn(
-                privateKey.base.assumingMemoryBound(to: UInt8.self), Int32(privateKey.count), nil)
-        else { throw .unavailable("BN_bin2bn") }
+            // In the secure heap, and so is what OpenSSL makes of it.
+            let scalar = unsafe BN_secure_new()
+        else { throw .unavailable("BN_secure_new") }
         defer { unsafe BN_clear_free(scalar) }
+        guard
+            unsafe BN_bin2bn(
+                privateKey.base.assumingMemoryBound(to: UInt8.self), Int32(privateKey.count), scalar) != nil
+        else { throw .unavailable("BN_bin2bn") }
         unsafe BN_set_flags(scalar, BN_FLG_CONSTTIME)
         guard unsafe BN_is_zero(scalar) == 0, unsafe BN_cmp(scalar, EC_GROUP_get0_order(group)) < 0 else {
             throw .invalidArgument("private key")

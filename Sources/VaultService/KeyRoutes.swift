@@ -6,6 +6,7 @@ import ContactVault
 import EnvelopeEncryption
 import HTTPTypes
 import Hummingbird
+import StrictEncoding
 import VaultAPI
 
 /// `GET /v1/keys`, `GET /v1/keys/report`, `POST /v1/keys/{name}/rotate`, `POST /v1/keys/{name}/versions/{version}/{step}`.
@@ -25,7 +26,7 @@ struct KeyRoutes {
         }
         router.post("/v1/keys/:key/rotate") { request, context -> Response in
             try await request.answered(by: vault, as: .keyCreate, context) { caller in
-                try await rotate(as: caller, context)
+                try await rotate(request, as: caller, context)
             }
         }
         router.post("/v1/keys/:key/versions/:version/:step") { request, context -> Response in
@@ -53,8 +54,18 @@ struct KeyRoutes {
                 job: report.job.map { KeyJobBody($0) }))
     }
 
-    func rotate(as caller: Caller, _ context: VaultRequestContext) async throws -> Response {
+    /// The body is empty, or says the suite of a key-encryption key.
+    func rotate(
+        _ request: Request, as caller: Caller, _ context: VaultRequestContext
+    ) async throws -> Response {
         guard let name = context.keyName else { throw RequestFault.pathMalformed }
+        let body = try await request.bytes(upTo: Limits.requestBodyBytes)
+        if !body.isEmpty {
+            guard let object = (try? JSONValue.parse(body))?.objectValue, object.members.count == 1,
+                let suite = object["suite"]?.stringValue.flatMap({ EnvelopeSuite(name: $0) }), name == .kek
+            else { throw RequestFault.bodyMalformed }
+            return try await answer(.addKEK(suite), as: caller, context)
+        }
         return try await answer(.add(name), as: caller, context)
     }
 
@@ -100,6 +111,7 @@ extension KeyBody {
         self.init(
             name: key.reference.name.name, id: key.reference.id, version: key.reference.version,
             state: key.state.name, created: key.created.description, since: status.since.description,
-            nextStep: status.nextStep?.description, thumbprint: status.thumbprint, floor: key.floor)
+            nextStep: status.nextStep?.description, thumbprint: status.thumbprint, floor: key.floor,
+            suite: key.suite?.name)
     }
 }

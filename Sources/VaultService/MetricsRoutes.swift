@@ -4,6 +4,7 @@ import ContactModel
 import ContactVault
 import Hummingbird
 import NIOCore
+import VaultCrypto
 
 /// `/metrics`.
 struct MetricsRoutes {
@@ -38,6 +39,21 @@ struct MetricsRoutes {
             add(
                 "outcomes_missing", "Releases whose outcome is overdue, at most 1000 counted.", "gauge",
                 figures.missingOutcomes)
+            let memory = SecretMemory.state
+            add(
+                "secret_memory_locked", "1 if keys and numbers lie in memory that never reaches swap.",
+                "gauge",
+                memory.protection == .locked ? 1 : 0)
+            add(
+                "secret_memory_bytes", "Bytes of the secure heap that secrets take.", "gauge",
+                UInt64(memory.bytesInUse))
+            add(
+                "secret_memory_ordinary_bytes", "Bytes of secrets that found no room in the secure heap.",
+                "gauge", UInt64(memory.ordinaryBytesInUse))
+            add(
+                "secret_memory_ordinary_total",
+                "How often a secret found no room in the secure heap.", "counter",
+                UInt64(memory.ordinaryAllocations))
             return Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: text)))

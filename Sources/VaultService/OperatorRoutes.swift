@@ -142,8 +142,8 @@ struct OperatorRoutes {
         router.post("/operator/rewraps/:job/:change") { _, context in
             try await jobs.change(as: .localOperator, context)
         }
-        router.post("/operator/keys/:key/rotate") { _, context in
-            try await keys.rotate(as: .localOperator, context)
+        router.post("/operator/keys/:key/rotate") { request, context in
+            try await keys.rotate(request, as: .localOperator, context)
         }
         router.post("/operator/keys/:key/versions/:version/:step") { _, context in
             try await keys.step(as: .localOperator, context)

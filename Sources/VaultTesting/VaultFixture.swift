@@ -181,7 +181,7 @@ public final class VaultFixture: Sendable {
         let key: KeyReference
         switch change {
         case .destroy(let reference), .compromise(let reference), .enable(let reference): key = reference
-        case .add, .promote, .retire, .disable: throw FixtureFault.malformed("key change")
+        case .add, .addKEK, .promote, .retire, .disable: throw FixtureFault.malformed("key change")
         }
         let keys = try await vault.keyStatus(as: .localOperator, requestID: try requestID())
         guard let status = keys.first(where: { $0.key.reference == key }) else {

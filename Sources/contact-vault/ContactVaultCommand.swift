@@ -27,6 +27,7 @@ struct ContactVaultCommand: AsyncParsableCommand {
         ])
 
     static func main() async {
+        ProcessHardening.begin()
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -34,6 +34,9 @@ struct InitCommand: AsyncParsableCommand {
     @Option(help: "Origin under which clients reach the vault; tokens and proofs name it.")
     var issuer = "http://127.0.0.1:8470"
 
+    @Option(help: "Suite of the records: aes256_gcm, or sm4_hmac_sm3 for deployments under ShangMi rules.")
+    var suite = EnvelopeSuite.aes256GCM.name
+
     @Option(help: "Policy file to use instead of the starter catalogue.")
     var policy: String?
 
@@ -119,6 +122,13 @@ struct InitCommand: AsyncParsableCommand {
                 PolicyProposal(text: StarterPolicy.starterCatalogue, calendars: StarterPolicy.calendars))
     }
 
+    private func chosenSuite() throws -> EnvelopeSuite {
+        guard let suite = EnvelopeSuite(name: suite) else {
+            throw ValidationError("--suite: aes256_gcm or sm4_hmac_sm3")
+        }
+        return suite
+    }
+
     private func make(in folder: VaultFolder) async throws {
         let random = SystemRandom()
         let policy = try files()
@@ -133,7 +143,8 @@ struct InitCommand: AsyncParsableCommand {
         guard let tenant = TenantID(bytes: try random.bytes(16)), let instance = Reference("init") else {
             throw CommandFailure("no random bytes")
         }
-        let keyring = try Keyring.make(tenant: tenant, random: random, now: SQLiteStore.systemClock())
+        let keyring = try Keyring.make(
+            tenant: tenant, random: random, now: SQLiteStore.systemClock(), suite: try chosenSuite())
         try KeyringFile(folder.keyring).store(keyring, root: root, random: random)
         try VaultFolder.write(policy.proposal.text, to: folder.policy)
         if !policy.proposal.calendars.isEmpty {

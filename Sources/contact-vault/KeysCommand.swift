@@ -29,7 +29,8 @@ struct KeysCommand: AsyncParsableCommand {
     /// One line about a version.
     static func show(_ key: KeyBody) {
         let id = key.id == 0 ? "" : " \(key.id)"
-        Terminal.message("\(key.name)\(id) version \(key.version) is \(key.state)")
+        let suite = key.suite.flatMap { $0 == EnvelopeSuite.aes256GCM.name ? nil : ", suite \($0)" } ?? ""
+        Terminal.message("\(key.name)\(id) version \(key.version) is \(key.state)\(suite)")
         guard let next = key.nextStep else { return }
         switch key.state {
         case "pre_active":
@@ -87,8 +88,19 @@ struct KeysRotate: AsyncParsableCommand {
     @Argument(help: "The key's name, as `keys list` has it.")
     var key: String
 
+    @Option(help: "Of a kek: the suite of records under it, aes256_gcm or sm4_hmac_sm3; that of the active version if it is left out.")
+    var suite: String?
+
     func run() async throws {
-        KeysCommand.show(try await options.folder.withSession(passphrase) { try await $0.rotate(key: key) })
+        if let suite {
+            guard key == "kek", EnvelopeSuite(name: suite) != nil else {
+                throw ValidationError("--suite: aes256_gcm or sm4_hmac_sm3, of a kek")
+            }
+        }
+        KeysCommand.show(
+            try await options.folder.withSession(passphrase) {
+                try await $0.rotate(key: key, suite: suite)
+            })
     }
 }
 

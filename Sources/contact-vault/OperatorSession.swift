@@ -85,8 +85,10 @@ struct OperatorSession: Sendable {
         try decode([KeyBody].self, try await send("GET", "/operator/keys"))
     }
 
-    func rotate(key: String) async throws -> KeyBody {
-        try decode(KeyBody.self, try await send("POST", "/operator/keys/\(key)/rotate"))
+    func rotate(key: String, suite: String? = nil) async throws -> KeyBody {
+        let body = suite.map { JSONValue.object(JSONObject([("suite", .string($0))])).canonicalBytes }
+        return try decode(
+            KeyBody.self, try await send("POST", "/operator/keys/\(key)/rotate", body: body ?? []))
     }
 
     func step(_ step: String, key: String, version: UInt32) async throws -> Approved<KeyBody> {

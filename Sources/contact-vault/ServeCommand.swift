@@ -58,6 +58,7 @@ struct ServeCommand: AsyncParsableCommand {
             trustedIssuers: try configuration.trustedIssuers.map { try Self.trustedIssuer($0) },
             witnessing: try configuration.witnessPolicy.map { try Self.witnessing($0) })
         folder.warnOfPolicyFile(inForce: vault.policyVersion)
+        for warning in ProcessHardening.warnings { Terminal.message("warning: \(warning)") }
         var logger = Logger(label: "contact-vault", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = level
         var deliverAlert: AlertDelivery?

@@ -28,6 +28,7 @@ struct EngineBench {
         add("proof verified (ES256)", try proofVerified(proof))
         add("policy decision", try decided())
         add("entry encoded, hashed, appended", try appended())
+        add("secret of 32 bytes made and wiped", secretMade())
         add("envelope opened, one field", try opened())
         add("contact sealed, three fields", try sealed())
         for callers in [1, 64] {
@@ -67,6 +68,10 @@ struct EngineBench {
                 headerValues: [proof.text], method: "POST", path: token.path, binding: .token(verified),
                 now: Vault.systemClock())
         }
+    }
+
+    private func secretMade() -> OperationCost {
+        .measure(seconds: seconds) { _ = SecretBytes(count: 32) { (_) throws(Never) in } }
     }
 
     private func decided() throws -> OperationCost {

@@ -289,6 +289,33 @@ struct KeyLifecycleTests {
         #expect(try await fixture.entries(.keyRewrap, .permit).map(\.client?.text) == ["security-1"])
     }
 
+    @Test("a tenant changes its suite by a new key and reencryption, while it serves; a rewrap does not do it")
+    func suites() async throws {
+        let fixture = try await fixture()
+        let contacts = try await fixture.store(numbered: 0..<20)
+        let client = try await fixture.registerClient()
+        for (version, suite) in [(UInt32(2), EnvelopeSuite.sm4HMACSM3), (3, .aes256GCM)] {
+            let made = try await fixture.changeKeys(.addKEK(suite))
+            #expect(made.key.reference == kek(version) && made.key.suite == suite)
+            try await fixture.changeKeys(.promote(kek(version)))
+            // New records have the new suite, old ones open in theirs.
+            let new = try await fixture.store(.numbered(Int(version) * 1000))
+            _ = try await client.release(new)
+            _ = try await client.release(contacts[0])
+            let rewrap = try await fixture.runKeyJob(KeyJobRequest(.rewrap))
+            #expect(rewrap.row.unreadable >= 20 && rewrap.row.changed == 0)
+            #expect(try await fixture.runKeyJob(KeyJobRequest(.reencrypt)).row.unreadable == 0)
+            for contact in contacts + [new] { #expect(try await client.release(contact).phone != nil) }
+            try await fixture.changeKeys(.retire(kek(version - 1)))
+            try await fixture.changeKeys(.destroy(kek(version - 1)))
+        }
+        #expect(
+            try await fixture.entries(.keyCreate, .permit).map(\.basis?.text) == [
+                "kek.sm4_hmac_sm3", "kek.aes256_gcm",
+            ])
+        try await fixture.verifyLog()
+    }
+
     // MARK: The blind index
 
     @Test(

@@ -11,10 +11,14 @@ import VaultCrypto
 /// `SHA-256("kat" ‖ suite ‖ i as u64)`.
 final class RecordedRandom: RandomSource {
     private let counter = Mutex<UInt64>(0)
+    private let suite: EnvelopeSuite
+
+    init(suite: EnvelopeSuite = .aes256GCM) { self.suite = suite }
 
     func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
         guard count <= 32 else { throw .invalidArgument("count") }
-        var input = Array("kat".utf8) + [0x01, 0x01]
+        var input = Array("kat".utf8)
+        input.append(bigEndian: suite.rawValue)
         input.append(
             bigEndian: counter.withLock { value in
                 defer { value += 1 }
@@ -69,14 +73,14 @@ enum Fixture {
     static func bytes(hex: String) -> [UInt8] { Hex.decode(hex) ?? [] }
 
     /// A keyring with fixed symmetric keys: KEK 7 version 1 is 0x41…, the blind-index key 0x42….
-    static func keyring() throws -> Keyring {
+    static func keyring(suite: EnvelopeSuite = .aes256GCM) throws -> Keyring {
         var entries: [KeyringEntry] = []
         for name in KeyName.allCases {
             let fill: UInt8 = name == .blindIndex ? 0x42 : 0x41
             entries.append(
                 try KeyringEntry(
                     reference: KeyReference(name, id: name == .kek ? 7 : 0, version: 1), tenant: tenant,
-                    state: .active, created: now,
+                    state: .active, created: now, suite: name == .kek ? suite : .aes256GCM,
                     secret: SecretBytes(copying: [UInt8](repeating: fill, count: 32))))
         }
         return try Keyring(epoch: 1, tenant: tenant, entries: entries, floors: [:])

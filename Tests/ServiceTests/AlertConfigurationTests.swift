@@ -99,7 +99,7 @@ struct AlertConfigurationTests {
 }
 
 /// What `curl` gets.
-private enum URLText {
+enum URLText {
     static func get(_ url: String) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/curl")

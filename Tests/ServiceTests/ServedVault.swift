@@ -96,11 +96,16 @@ final class ServedVault: @unchecked Sendable {
     // MARK: The service
 
     /// Starts the service and waits until it accepts.
-    func start(_ options: [String] = [], environment: [String: String] = [:]) throws {
+    /// - Parameter wrapper: a command that sets something up and then becomes the service.
+    func start(
+        _ options: [String] = [], through wrapper: [String] = [], environment: [String: String] = [:]
+    ) throws {
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: CommandLineProgram.path)
-        process.arguments =
-            ["serve", "--data", data, "--listen", "127.0.0.1:\(port)", "--control", "127.0.0.1:0"] + options
+        let command =
+            wrapper + [CommandLineProgram.path]
+            + ["serve", "--data", data, "--listen", "127.0.0.1:\(port)", "--control", "127.0.0.1:0"] + options
+        process.executableURL = URL(fileURLWithPath: wrapper.isEmpty ? command[0] : "/usr/bin/env")
+        process.arguments = wrapper.isEmpty ? Array(command.dropFirst()) : command
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         let output = Pipe()
         process.standardOutput = output
@@ -254,6 +259,11 @@ enum Invented {
     static func contact(_ number: Int = 0, consent: String? = "relay.message") -> String {
         let last = number % 100
         let phone = "+86138001380" + (last < 10 ? "0\(last)" : "\(last)")
+        return contact(phone: phone, borrower: number, consent: consent)
+    }
+
+    /// A line of the intake format with this number.
+    static func contact(phone: String, borrower number: Int, consent: String? = "relay.message") -> String {
         let consents =
             consent.map {
                 """

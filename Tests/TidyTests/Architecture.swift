@@ -6,6 +6,7 @@ enum Architecture {
         "COpenSSL": [],
         "COpenSSLTLS": [],
         "CPhoneNumber": [],
+        "CProcessHardening": [],
         "StrictEncoding": [],
         "ContactModel": ["StrictEncoding"],
         "VaultCrypto": ["COpenSSL"],
@@ -39,8 +40,8 @@ enum Architecture {
             "swift-nio-ssl/NIOSSL",
         ],
         "contact-vault": [
-            "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",
-            "EnvelopeEncryption", "FileStorage",
+            "AccessLog", "AccessToken", "CProcessHardening", "ConfigurationFile", "ContactModel",
+            "ContactVault", "EnvelopeEncryption", "FileStorage",
             "PurposePolicy", "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto",
             "VaultService", "swift-argument-parser/ArgumentParser",
         ],

@@ -14,6 +14,8 @@ import VaultCrypto
 public enum KeyChange: Hashable, Sendable {
     /// Makes the next version and publishes it; it does not sign or seal yet.
     case add(KeyName)
+    /// Makes the next version of the key-encryption key, for records of this suite.
+    case addKEK(EnvelopeSuite)
     /// Lets a published version sign and seal; the one before goes on verifying and opening.
     case promote(KeyReference)
     /// Takes a replaced version out of use once nothing needs it any more.
@@ -32,6 +34,7 @@ public enum KeyChange: Hashable, Sendable {
     public var name: KeyName {
         switch self {
         case .add(let name): name
+        case .addKEK: .kek
         case .promote(let key), .retire(let key), .disable(let key), .enable(let key), .compromise(let key),
             .destroy(let key):
             key.name
@@ -51,7 +54,7 @@ public enum KeyChange: Hashable, Sendable {
     /// What a second person must approve; `nil` if one person may do it alone.
     fileprivate var protected: ProtectedOperation? {
         switch self {
-        case .add, .promote, .retire, .disable: nil
+        case .add, .addKEK, .promote, .retire, .disable: nil
         case .enable(let key): .enableKey(key)
         case .compromise(let key): .compromiseKey(key)
         case .destroy(let key): .destroyKey(key)
@@ -70,7 +73,7 @@ public enum KeyChange: Hashable, Sendable {
     /// What a token must be for to ask for this step.
     var operation: KeyManagementDetails.Operation {
         switch self {
-        case .add, .promote, .disable, .enable, .compromise: .rotate
+        case .add, .addKEK, .promote, .disable, .enable, .compromise: .rotate
         case .retire: .retire
         case .destroy: .destroy
         }
@@ -79,7 +82,7 @@ public enum KeyChange: Hashable, Sendable {
     /// The version, if there is one yet.
     fileprivate var version: UInt32? {
         switch self {
-        case .add: nil
+        case .add, .addKEK: nil
         case .promote(let key), .retire(let key), .disable(let key), .enable(let key), .compromise(let key),
             .destroy(let key):
             key.version
@@ -88,7 +91,7 @@ public enum KeyChange: Hashable, Sendable {
 
     var entryKind: EntryKind {
         switch self {
-        case .add: .keyCreate
+        case .add, .addKEK: .keyCreate
         case .promote: .keyRotate
         case .retire: .keyRetire
         case .disable: .keyDisable
@@ -124,6 +127,7 @@ extension Vault {
     ) async throws -> Approvable<KeyStatus> {
         let random = random
         let storage = keyringStorage
+        if case .addKEK(let suite) = change { try Self.requireAlgorithms(of: [suite]) }
         // What an earlier step left without its entry gets it first, whatever becomes of this one.
         try await noteStoredKeys()
         let outcome: Approvable<ChangedKeys>
@@ -148,6 +152,12 @@ extension Vault {
             }
             return .done(status)
         }
+    }
+
+    /// - Throws: ``VaultError/cryptographyUnavailable`` if OpenSSL lacks the algorithms of a suite, or has them wrong.
+    static func requireAlgorithms(of suites: some Sequence<EnvelopeSuite>) throws(VaultError) {
+        guard suites.contains(.sm4HMACSM3) else { return }
+        do { try CryptoSelfTest.runShangMi() } catch { throw .cryptographyUnavailable }
     }
 
     /// Takes a keyring into use that was stored.
@@ -284,6 +294,7 @@ extension ManagedTransaction {
             let thumbprint = keyring.thumbprint(of: reference) ?? stored.thumbprint(of: reference)
             try log(kind, about: nil) { draft in
                 draft.basis = EntryCode(reference.name.name)
+                if case .addKEK(let suite) = change { draft.basis = EntryCode("kek." + suite.name) }
                 draft.keyVersion = reference.version
                 draft.generation = keyring.epoch
                 draft.keyThumbprint = thumbprint.flatMap { EntryDigest($0) }
@@ -296,7 +307,7 @@ extension ManagedTransaction {
                 try store.putRevocations(.compromised(thumbprint, keyring.tenant, at: now))
             }
             try endJobs(for: reference.name)
-        case .add, .promote, .retire, .enable, .destroy: break
+        case .add, .addKEK, .promote, .retire, .enable, .destroy: break
         }
         guard let about = steps.last?.key else { throw VaultError.inconsistent("no_key_changed") }
         try storage.store(keyring)
@@ -309,7 +320,7 @@ extension ManagedTransaction {
     private func earliest(_ change: KeyChange, in keyring: Keyring) throws -> Timestamp? {
         let (reference, waiting): (KeyReference, KeyState)
         switch change {
-        case .add, .disable, .enable, .compromise, .destroy: return nil
+        case .add, .addKEK, .disable, .enable, .compromise, .destroy: return nil
         case .promote(let key): (reference, waiting) = (key, .preActive)
         case .retire(let key): (reference, waiting) = (key, .decryptOnly)
         }
@@ -356,6 +367,8 @@ extension KeyringEditor {
         switch change {
         case .add(let name):
             steps.append((.keyCreate, try add(name, random: random, now: now)))
+        case .addKEK(let suite):
+            steps.append((.keyCreate, try addKEK(random: random, now: now, suite: suite)))
         case .promote(let reference):
             if let before = keyring.active(reference.name) { steps.append((.keyRotate, before)) }
             try promote(reference)

@@ -91,7 +91,7 @@ extension ManagedTransaction {
                 let id = KeyJobID(bytes: job.id)
             else { return KeyNeeds(reasons: []) }
             return KeyNeeds(reasons: [.job(id)])
-        case .add, .disable, .enable, .compromise: return KeyNeeds(reasons: [])
+        case .add, .addKEK, .disable, .enable, .compromise: return KeyNeeds(reasons: [])
         }
     }
 }
