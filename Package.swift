@@ -33,6 +33,7 @@ let package = Package(
                 "SQLiteStore", "VaultCrypto",
             ]
         ),
+        .library(name: "HardwareRootKey", targets: ["HardwareRootKey"]),
         .library(name: "AccessLog", targets: ["AccessLog"]),
         .library(name: "VaultClient", targets: ["VaultClient"]),
         .executable(name: "contact-vault", targets: ["contact-vault"]),
@@ -53,6 +54,8 @@ let package = Package(
         // C libraries, header shims only.
         .systemLibrary(name: "COpenSSLTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        // Without pkg-config: it would link p11-kit, of which only the header is wanted.
+        .systemLibrary(name: "CCryptoki", providers: [.apt(["libp11-kit-dev"])]),
         .target(
             name: "CPhoneNumber",
             linkerSettings: [.linkedLibrary("phonenumber")]
@@ -79,6 +82,11 @@ let package = Package(
         .target(
             name: "EnvelopeEncryption",
             dependencies: ["ContactModel", "FileStorage", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "HardwareRootKey",
+            dependencies: ["CCryptoki", "EnvelopeEncryption", "VaultCrypto"],
             swiftSettings: strict
         ),
         .target(
@@ -152,8 +160,8 @@ let package = Package(
             name: "contact-vault",
             dependencies: [
                 "AccessLog", "AccessToken", "CProcessHardening", "ConfigurationFile", "ContactModel",
-                "ContactVault", "EnvelopeEncryption", "FileStorage", "PurposePolicy", "SQLiteStore",
-                "StrictEncoding", "VaultAPI", "VaultClient",
+                "ContactVault", "EnvelopeEncryption", "FileStorage", "HardwareRootKey", "PurposePolicy",
+                "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient",
                 "VaultCrypto", "VaultService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -193,6 +201,13 @@ let package = Package(
         .testTarget(
             name: "EnvelopeEncryptionTests",
             dependencies: ["ContactModel", "EnvelopeEncryption", "StrictEncoding", "VaultCrypto"],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "HardwareRootKeyTests",
+            dependencies: [
+                "CCryptoki", "ContactModel", "EnvelopeEncryption", "HardwareRootKey", "VaultCrypto",
+            ],
             swiftSettings: strictTests
         ),
         .testTarget(

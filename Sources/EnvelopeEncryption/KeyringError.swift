@@ -10,8 +10,10 @@ public enum KeyringError: Error, Equatable, Sendable, CustomStringConvertible {
     case wrongRootKey
     /// The bytes were changed after they were written.
     case authenticationFailed
-    /// The root key's provider failed.
-    case rootKeyUnavailable
+    /// The root key's provider failed; the payload says how.
+    case rootKeyUnavailable(RootKeyError)
+    /// What was sealed under the root key does not come back from it.
+    case rootKeyUnusable
     /// The cryptographic library or the random generator failed.
     case cryptoUnavailable
     /// The stored keyring is as new as this one, or newer.
@@ -37,10 +39,12 @@ public enum KeyringError: Error, Equatable, Sendable, CustomStringConvertible {
         case .malformed: "the keyring is damaged; restore the newest backup of it"
         case .unsupportedFormat: "the keyring was written by a newer version; use that version"
         case .wrongRootKey:
-            "the keyring belongs to another root key; point the vault to the key it was sealed with"
+            "the keyring belongs to another root key; point the vault to the key it was sealed with, or, if `keys root migrate` "
+                + "was interrupted, run it again"
         case .authenticationFailed:
             "the keyring was changed outside the vault; restore the newest backup of it"
-        case .rootKeyUnavailable: "the root key cannot be used; see the root key's own error"
+        case .rootKeyUnavailable(let error): error.description
+        case .rootKeyUnusable: "the root key does not give back what it sealed; the keyring stays as it was"
         case .cryptoUnavailable: "OpenSSL failed; check its installation"
         case .epochNotHigher:
             "the stored keyring is newer than this change; read it again and repeat the change"

@@ -27,9 +27,9 @@ extension Keyring {
     static let maximumBytes = 1 << 20
 
     /// The keyring's bytes, to be opened by the same root key only. The MAC key is new each time.
-    /// - Throws: ``KeyringError/rootKeyUnavailable``, ``KeyringError/cryptoUnavailable``.
+    /// - Throws: ``KeyringError/rootKeyUnavailable(_:)``, ``KeyringError/cryptoUnavailable``.
     public func sealed(under root: any RootKey, random: any RandomSource) throws(KeyringError) -> [UInt8] {
-        guard root.keyCheckValue.count == 16 else { throw .rootKeyUnavailable }
+        guard root.keyCheckValue.count == 16 else { throw .rootKeyUnavailable(.malformed) }
         var bytes = Array("CVK1".utf8) + [1, 0, 0, 0]
         bytes.append(contentsOf: tenant.bytes)
         bytes.append(bigEndian: epoch)
@@ -106,9 +106,9 @@ extension Keyring {
         _ secret: borrowing SecretBytes, context: [UInt8], root: any RootKey, to bytes: inout [UInt8]
     ) throws(KeyringError) {
         let wrapped: [UInt8]
-        do { wrapped = try root.wrap(secret, context: context) } catch { throw .rootKeyUnavailable }
+        do { wrapped = try root.wrap(secret, context: context) } catch { throw .rootKeyUnavailable(error) }
         guard (1...ParsedKeyring.maximumWrappedBytes).contains(wrapped.count) else {
-            throw .rootKeyUnavailable
+            throw .rootKeyUnavailable(.malformed)
         }
         bytes.append(bigEndian: UInt16(wrapped.count))
         bytes.append(contentsOf: wrapped)
@@ -121,7 +121,7 @@ extension Keyring {
         do {
             secret = try root.unwrap(wrapped, context: context)
         } catch {
-            throw error == .authenticationFailed ? .authenticationFailed : .rootKeyUnavailable
+            throw error == .authenticationFailed ? .authenticationFailed : .rootKeyUnavailable(error)
         }
         guard secret.count == KeyringEntry.secretBytes else { throw .malformed }
         return secret
@@ -268,17 +268,30 @@ public struct KeyringFile: Sendable {
     /// - Throws: ``KeyringError/fileMissing``, ``KeyringError/fileNotReadable(errno:)``, and as
     ///   ``Keyring/open(_:root:)``.
     public func load(root: any RootKey) throws(KeyringError) -> Keyring {
-        let bytes: [UInt8]
+        try Keyring.open(try read(), root: root)
+    }
+
+    /// The check value of the root key that the file asks for. Nothing vouches for it until the keyring is opened: it serves
+    /// to tell which root key to try.
+    /// - Throws: as ``load(root:)``, but for what takes a key to find out.
+    public func rootKeyCheckValue() throws(KeyringError) -> [UInt8] {
+        try ParsedKeyring(try read()).keyCheckValue
+    }
+
+    /// The epoch that the file has, vouched for by nothing until the keyring is opened.
+    /// - Throws: as ``rootKeyCheckValue()``.
+    public func statedEpoch() throws(KeyringError) -> UInt64 { try ParsedKeyring(try read()).epoch }
+
+    private func read() throws(KeyringError) -> [UInt8] {
         do throws(DurableFileError) {
-            bytes = try DurableFile(path).read(limit: Keyring.maximumBytes, isPrivate: false)
+            return try DurableFile(path).read(limit: Keyring.maximumBytes, isPrivate: false)
         } catch {
             switch error {
             case .missing: throw .fileMissing
             case .system(let errno): throw .fileNotReadable(errno: errno)
-            case .exists, .notAFile, .permissionsTooOpen, .tooLarge: throw .malformed
+            case .exists, .notAFile, .permissionsTooOpen, .tooLarge, .notAccepted: throw .malformed
             }
         }
-        return try Keyring.open(bytes, root: root)
     }
 
     /// Replaces the stored keyring, atomically and durably, with mode 0600.
@@ -286,29 +299,91 @@ public struct KeyringFile: Sendable {
     /// A file `<path>.lock` beside it keeps two processes from replacing it at once.
     /// - Throws: ``KeyringError/epochNotHigher`` unless the epoch is above the stored one's: an equal epoch
     ///   is a change that was made at the same time, and storing over it would lose its keys. Whatever
-    ///   ``load(root:)`` throws if the file there cannot be opened; it is then left as it is.
+    ///   ``load(root:)`` throws if the file there cannot be opened, ``KeyringError/rootKeyUnusable`` if the root key does not
+    ///   give back what it sealed; the file is then left as it is.
     public func store(
         _ keyring: Keyring, root: any RootKey, random: any RandomSource
     ) throws(KeyringError) {
         let bytes = try keyring.sealed(under: root, random: random)
-        let file = DurableFile(path)
-        try file.locked { () throws(KeyringError) in
+        try DurableFile(path).locked { () throws(KeyringError) in
             do throws(KeyringError) {
                 guard try load(root: root).epoch < keyring.epoch else { throw .epochNotHigher }
             } catch .fileMissing {
                 // The first keyring of a new vault.
             }
-            do throws(DurableFileError) {
-                try file.write(bytes, replacing: true)
-            } catch {
-                switch error {
-                case .missing: throw .fileNotWritable(errno: ENOENT)
-                case .exists: throw .fileNotWritable(errno: EEXIST)
-                case .system(let errno): throw .fileNotWritable(errno: errno)
-                case .notAFile, .permissionsTooOpen, .tooLarge: throw .fileNotWritable(errno: EINVAL)
+            try replace(by: keyring, bytes, root: root)
+        }
+    }
+
+    /// Seals the stored keyring under another root key, one epoch later, atomically and durably. From then on the old root
+    /// key opens it no more.
+    ///
+    /// The new bytes are read back from the disk and opened by the new root key, and every secret is compared, before they
+    /// take the place of the old ones: a crash leaves one keyring or the other, each of which opens.
+    /// - Returns: the keyring as it is stored.
+    /// - Throws: whatever ``load(root:)`` throws for the old root key; ``KeyringError/rootKeyUnusable`` if the new one
+    ///   does not give back what it sealed, or what it threw. The file is then left as it is.
+    public func migrate(
+        from root: any RootKey, to newRoot: any RootKey, random: any RandomSource
+    ) throws(KeyringError) -> Keyring {
+        try DurableFile(path).locked { () throws(KeyringError) in
+            let keyring = try KeyringEditor(try load(root: root)).finish()
+            try replace(by: keyring, try keyring.sealed(under: newRoot, random: random), root: newRoot)
+            return keyring
+        }
+    }
+
+    /// Writes new bytes beside the file, reads them back, opens them, compares every secret, and renames them. A root key
+    /// that does not give back what it took would otherwise cost every key of the vault.
+    private func replace(
+        by keyring: Keyring, _ bytes: [UInt8], root: any RootKey
+    ) throws(KeyringError) {
+        var refusal = KeyringError.rootKeyUnusable
+        do throws(DurableFileError) {
+            try DurableFile(path).write(bytes, replacing: true) { temporary in
+                do throws(KeyringError) {
+                    return try KeyringFile(temporary.path).load(root: root).isSame(as: keyring)
+                } catch {
+                    if case .rootKeyUnavailable = error { refusal = error }
+                    return false
                 }
             }
+        } catch {
+            throw error == .notAccepted ? refusal : Self.notWritable(error)
         }
+    }
+
+    private static func notWritable(_ error: DurableFileError) -> KeyringError {
+        switch error {
+        case .missing: .fileNotWritable(errno: ENOENT)
+        case .exists: .fileNotWritable(errno: EEXIST)
+        case .system(let errno): .fileNotWritable(errno: errno)
+        case .notAFile, .permissionsTooOpen, .tooLarge, .notAccepted: .fileNotWritable(errno: EINVAL)
+        }
+    }
+}
+
+extension Keyring {
+    /// Whether two keyrings have the same keys in the same states, secrets included.
+    fileprivate func isSame(as other: Keyring) throws(KeyringError) -> Bool {
+        guard epoch == other.epoch, tenant == other.tenant, floors == other.floors, keys == other.keys else {
+            return false
+        }
+        for (entry, otherEntry) in zip(entries, other.entries) {
+            switch (entry.material, otherEntry.material) {
+            case (.symmetric(let secret), .symmetric(let otherSecret)):
+                guard secret.bytes.isEqualInConstantTime(to: otherSecret.bytes) else { return false }
+            case (.signing(let key), .signing(let otherKey)):
+                // The private half follows from the public one.
+                guard key.verificationKey.rawRepresentation == otherKey.verificationKey.rawRepresentation
+                else {
+                    return false
+                }
+            case (.destroyed, .destroyed): break
+            default: return false
+            }
+        }
+        return true
     }
 }
 
@@ -347,5 +422,12 @@ public struct KeyringStorage: Sendable {
     /// Replaces the keyring, atomically and durably; as ``KeyringFile/store(_:root:random:)``.
     public func store(_ keyring: Keyring) throws(KeyringError) {
         try file.store(keyring, root: root, random: random)
+    }
+
+    /// Seals the keyring under another root key, one epoch later; as ``KeyringFile/migrate(from:to:random:)``.
+    /// - Returns: where the keyring is from then on. This value no longer opens it: ``KeyringError/wrongRootKey``.
+    public func migrate(to newRoot: any RootKey) throws(KeyringError) -> KeyringStorage {
+        _ = try file.migrate(from: root, to: newRoot, random: random)
+        return KeyringStorage(file: file, root: newRoot, random: random)
     }
 }

@@ -32,7 +32,7 @@ public final class RootKeyFile: RootKey {
     private static let warning = "development only: whoever reads this file can open every record"
 
     private init(_ secret: consuming SecretBytes, isSealed: Bool) throws(RootKeyError) {
-        keyCheckValue = try Self.checkValue(of: secret)
+        keyCheckValue = try DerivedWrapping.checkValue(of: secret, label: "CV1C root key check value")
         self.secret = secret
         self.isSealed = isSealed
     }
@@ -113,28 +113,12 @@ public final class RootKeyFile: RootKey {
 
     /// `nonce 12 ‖ ciphertext ‖ tag 16`, AES-256-GCM under a key that is derived for this context.
     public func wrap(_ secret: borrowing SecretBytes, context: [UInt8]) throws(RootKeyError) -> [UInt8] {
-        do throws(CryptoError) {
-            let key = try HKDFSHA256.expand(self.secret, info: Self.wrapInfo(context))
-            let nonce = try SystemRandom().bytes(AES256GCM.nonceBytes)
-            let sealed = try AES256GCM.seal(secret, key: key, nonce: nonce, associatedData: context)
-            return nonce + sealed.ciphertext + sealed.tag
-        } catch {
-            throw .unavailable
-        }
+        try DerivedWrapping.wrap(secret, under: self.secret, context: context)
     }
 
     /// Opens what ``wrap(_:context:)`` sealed for this context.
     public func unwrap(_ wrapped: [UInt8], context: [UInt8]) throws(RootKeyError) -> SecretBytes {
-        let tagStart = wrapped.count - AES256GCM.tagBytes
-        guard tagStart > AES256GCM.nonceBytes else { throw .authenticationFailed }
-        do throws(CryptoError) {
-            let key = try HKDFSHA256.expand(secret, info: Self.wrapInfo(context))
-            return try AES256GCM.open(
-                wrapped[AES256GCM.nonceBytes..<tagStart], tag: Array(wrapped[tagStart...]), key: key,
-                nonce: Array(wrapped[..<AES256GCM.nonceBytes]), associatedData: context)
-        } catch {
-            throw error == .authenticationFailed ? .authenticationFailed : .unavailable
-        }
+        try DerivedWrapping.unwrap(wrapped, under: secret, context: context)
     }
 }
 
@@ -219,20 +203,9 @@ extension RootKeyFile {
         return rootKey
     }
 
-    private static func checkValue(of secret: borrowing SecretBytes) throws(RootKeyError) -> [UInt8] {
-        do throws(CryptoError) {
-            return try HKDFSHA256.expand(secret, info: Array("CV1C root key check value".utf8), count: 16)
-                .revealBytes()
-        } catch {
-            throw .unavailable
-        }
-    }
-
     private static func sealContext(logCost: UInt8, salt: [UInt8]) -> [UInt8] {
         Array("CV1R".utf8) + [UInt8(version), logCost] + salt
     }
-
-    private static func wrapInfo(_ context: [UInt8]) -> [UInt8] { Array("CV1P".utf8) + context }
 
     private static func store(
         _ members: [(key: String, value: JSONValue)], at path: String
@@ -245,7 +218,7 @@ extension RootKeyFile {
             case .exists: throw .alreadyExists
             case .missing: throw .notWritable(errno: ENOENT)
             case .permissionsTooOpen: throw .permissionsTooOpen
-            case .notAFile, .tooLarge: throw .malformed
+            case .notAFile, .tooLarge, .notAccepted: throw .malformed
             case .system(let errno): throw .notWritable(errno: errno)
             }
         }
@@ -258,7 +231,7 @@ extension RootKeyFile {
             switch error {
             case .missing: throw .missing
             case .permissionsTooOpen: throw .permissionsTooOpen
-            case .exists, .notAFile, .tooLarge: throw .malformed
+            case .exists, .notAFile, .tooLarge, .notAccepted: throw .malformed
             case .system(let errno): throw .notReadable(errno: errno)
             }
         }

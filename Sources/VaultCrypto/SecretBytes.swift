@@ -47,6 +47,12 @@ internal import COpenSSL
         unsafe Array(UnsafeRawBufferPointer(start: base, count: count))
     }
 
+    /// Whether two secrets are equal, in time that depends on their lengths alone.
+    public borrowing func isEqualInConstantTime(to other: borrowing SecretBytes) -> Bool {
+        guard count == other.count else { return false }
+        return unsafe CRYPTO_memcmp(base, other.base, count) == 0
+    }
+
     /// A second secret with a part of these bytes.
     /// - Precondition: the range lies inside.
     public borrowing func copy(_ range: Range<Int>) -> SecretBytes {

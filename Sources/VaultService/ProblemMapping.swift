@@ -4,6 +4,7 @@ import AccessToken
 import ConfigurationFile
 import ContactModel
 import ContactVault
+import EnvelopeEncryption
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -67,6 +68,10 @@ extension ErrorReply {
         switch error {
         case let error as VaultError: self.init(error)
         case let fault as RequestFault: self.init(fault)
+        case KeyringError.rootKeyUnavailable:
+            self.init(
+                .serviceUnavailable, "root-key-unavailable",
+                "The root key cannot be used now; nothing was changed")
         case let fault as ConfigurationFault:
             // Only a policy that was handed in: its text is the caller's own.
             self.init(
@@ -90,6 +95,7 @@ extension ErrorReply {
         switch error {
         case VaultError.denied(let code): detail = code.rawValue
         case VaultError.conflict(let what): detail = ConflictText.describe(what)
+        case KeyringError.rootKeyUnavailable(let error): detail = error.description
         case VaultError.inconsistent("client_exists"): detail = "a client of this name is registered already"
         case VaultError.inconsistent("client_name_reserved"):
             detail = "this name is the operator's: choose another"

@@ -12,6 +12,8 @@ public struct ServiceConfiguration: Sendable {
     public var control: Listener
     /// The name of this instance in log entries.
     public var instance: String
+    /// Where the root key is.
+    public var rootKey = RootKeySettings.standard
     /// C2SP tlog-policy with the witnesses of the log; `nil` for none.
     public var witnessPolicy: String?
     /// How often they are asked, seconds.
@@ -132,6 +134,7 @@ public struct ServiceConfiguration: Sendable {
             else { throw root.fault("use letters, digits, - and _, at most 64", key: "instance") }
             self.instance = instance
         }
+        if let node = try root.optionalMapping("root_key") { rootKey = try RootKeySettings(node) }
         if let alerts = try root.optionalMapping("alerts") {
             let url = try alerts.string("webhook")
             guard Self.isAcceptableURL(url) else {
@@ -256,6 +259,15 @@ public struct ServiceConfiguration: Sendable {
         # Health, figures, policy and approvals. Leave it on loopback.
         control:
           listen: 127.0.0.1:8471
+
+        # Where the root key is: a file of this folder, sealed by a passphrase; a systemd credential; or a PKCS#11 token, whose
+        # PIN does not belong in here. Change it with `contact-vault keys root migrate` (see docs/operating.md, "Custody of
+        # the root key"): editing this alone opens nothing.
+        # root_key:
+        #   provider: pkcs11
+        #   module: /usr/lib/softhsm/libsofthsm2.so
+        #   token: contact-vault
+        #   key: root
 
         # Witnesses of the access log: others, elsewhere, who remember how far it was (see docs/operating.md, "Witnesses"). The
         # file is a C2SP tlog-policy with a line `witness NAME KEY URL` for each and a quorum. What a witness contradicts, the

@@ -18,6 +18,8 @@ struct InitCommand: AsyncParsableCommand {
         discussion: """
             Writes root key, keyring, policy, configuration and an empty store into the folder, which must not hold a \
             vault. With --development the root key is not sealed by a passphrase and the demonstration policy is used.
+            The root key may also be a systemd credential or on a PKCS#11 token (--root-key), whose PIN comes where the \
+            passphrase would.
 
             Example: contact-vault init --issuer https://vault.example --passphrase-file /run/secrets/passphrase
             """)
@@ -40,6 +42,13 @@ struct InitCommand: AsyncParsableCommand {
     @Option(help: "Policy file to use instead of the starter catalogue.")
     var policy: String?
 
+    @Option(
+        help: "Where the root key is: file, credential or pkcs11.",
+        transform: RootKeySettings.Provider.named)
+    var rootKey: RootKeySettings.Provider = .file
+
+    @OptionGroup var token: TokenOptions
+
     func run() async throws {
         if issuer.hasPrefix("http://") {
             let host = issuer.dropFirst(7).split(separator: ":", maxSplits: 1).first.map(String.init) ?? ""
@@ -47,6 +56,10 @@ struct InitCommand: AsyncParsableCommand {
                 throw CommandFailure(
                     "the issuer must be https unless it is on loopback: clients would send tokens in clear")
             }
+        }
+        let settings = try token.settings(rootKey, file: "root.key")
+        guard !development || rootKey == .file else {
+            throw ValidationError("--development makes an unsealed root key file: leave --root-key out")
         }
         let folder = options.folder
         let manager = FileManager.default
@@ -73,7 +86,7 @@ struct InitCommand: AsyncParsableCommand {
             atPath: staging.path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         var moved: [String] = []
         do {
-            try await make(in: staging)
+            try await make(in: staging, settings)
             let names = try manager.contentsOfDirectory(atPath: staging.path)
             for name in names.filter({ !$0.hasPrefix("vault.sqlite") })
                 + names.filter({ $0.hasPrefix("vault.sqlite") })
@@ -129,17 +142,12 @@ struct InitCommand: AsyncParsableCommand {
         return suite
     }
 
-    private func make(in folder: VaultFolder) async throws {
+    private func make(in folder: VaultFolder, _ settings: RootKeySettings) async throws {
         let random = SystemRandom()
         let policy = try files()
         _ = try policy.parse()
 
-        let root: RootKeyFile
-        if development {
-            root = try RootKeyFile.createUnsealed(at: folder.rootKey, random: random)
-        } else {
-            root = try RootKeyFile.create(at: folder.rootKey, passphrase: passphrase.read(), random: random)
-        }
+        let root = try makeRootKey(settings, in: folder)
         guard let tenant = TenantID(bytes: try random.bytes(16)), let instance = Reference("init") else {
             throw CommandFailure("no random bytes")
         }
@@ -155,7 +163,12 @@ struct InitCommand: AsyncParsableCommand {
         for (name, text) in policy.proposal.calendars {
             try VaultFolder.write(text, to: folder.holidays + "/" + name + ".yaml")
         }
-        try VaultFolder.write(ServiceConfiguration.template, to: folder.configuration)
+        guard
+            let configuration = settings == .standard
+                ? ServiceConfiguration.template
+                : settings.replacingSection(in: ServiceConfiguration.template, file: "contact-vault.yaml")
+        else { throw CommandFailure("the root key cannot be written into a configuration") }
+        try VaultFolder.write(configuration, to: folder.configuration)
 
         let store = try SQLiteStore.open(path: folder.store, create: true)
         try await Vault.create(
@@ -166,5 +179,21 @@ struct InitCommand: AsyncParsableCommand {
             instance: instance)
         try folder.writeLogKeys(vault.logVerifierKeys)
         try await vault.close()
+    }
+
+    private func makeRootKey(_ settings: RootKeySettings, in folder: VaultFolder) throws -> any RootKey {
+        switch settings {
+        case .file(let name):
+            let path = folder.path + "/" + name
+            return development
+                ? try RootKeyFile.createUnsealed(at: path, random: SystemRandom())
+                : try RootKeyFile.create(
+                    at: path, passphrase: passphrase.read(.passphrase), random: SystemRandom())
+        case .credential: return try settings.open(in: folder) { try passphrase.read($0) }
+        case .pkcs11:
+            let pin = try passphrase.read(.pin)
+            if token.makeKey { try settings.makeKey(pin: pin) }
+            return try settings.open(in: folder) { _ in pin.copy(0..<pin.count) }
+        }
     }
 }

@@ -24,6 +24,7 @@ struct KeysCommand: AsyncParsableCommand {
             KeysList.self, KeysReport.self, KeysRotate.self, KeysPromote.self, KeysRetire.self,
             KeysDisable.self, KeysEnable.self, KeysCompromise.self, KeysDestroy.self, KeysRewrap.self,
             KeysReencrypt.self, KeysJobs.self, KeysPause.self, KeysResume.self, KeysCancel.self,
+            KeysRoot.self,
         ])
 
     /// One line about a version.

@@ -21,57 +21,6 @@ struct DataOptions: ParsableArguments {
     var folder: VaultFolder { VaultFolder(path: data) }
 }
 
-/// Where the passphrase of a sealed root key comes from: never the command line, never the environment.
-struct PassphraseOptions: ParsableArguments {
-    @Option(help: "Read the root key's passphrase from this file; a final newline is dropped.")
-    var passphraseFile: String?
-
-    @Option(help: "Read the root key's passphrase from this open file descriptor.")
-    var passphraseFd: Int32?
-
-    /// Name of the systemd credential that is used when no option is given.
-    static let credential = "contact-vault-passphrase"
-
-    func validate() throws {
-        if passphraseFile != nil, passphraseFd != nil {
-            throw ValidationError("give --passphrase-file or --passphrase-fd, not both")
-        }
-    }
-
-    /// Reads it.
-    func read() throws -> SecretBytes {
-        var bytes: Data?
-        if let descriptor = passphraseFd {
-            bytes = try? FileHandle(fileDescriptor: descriptor).read(upToCount: Self.limit)
-        } else if let path = passphraseFile {
-            bytes = try? Self.handle(path).read(upToCount: Self.limit)
-        } else if let folder = ProcessInfo.processInfo.environment["CREDENTIALS_DIRECTORY"] {
-            bytes = try? Self.handle(folder + "/" + Self.credential).read(upToCount: Self.limit)
-        } else {
-            throw CommandFailure(
-                "the root key is sealed: give --passphrase-file, --passphrase-fd or the systemd credential "
-                    + Self.credential)
-        }
-        guard var passphrase = bytes.take(), passphrase.count < Self.limit else {
-            throw CommandFailure("the passphrase cannot be read, or is longer than 1,023 bytes")
-        }
-        if passphrase.last == 0x0A { passphrase.removeLast() }
-        if passphrase.last == 0x0D { passphrase.removeLast() }
-        guard !passphrase.isEmpty else { throw CommandFailure("the passphrase is empty") }
-        defer { passphrase.resetBytes(in: 0..<passphrase.count) }
-        return SecretBytes(copying: passphrase)
-    }
-
-    private static let limit = 1024
-
-    private static func handle(_ path: String) throws -> FileHandle {
-        guard let handle = FileHandle(forReadingAtPath: path) else {
-            throw CommandFailure("the passphrase file cannot be read")
-        }
-        return handle
-    }
-}
-
 /// The files of a vault.
 struct VaultFolder: Sendable {
     let path: String
@@ -79,7 +28,6 @@ struct VaultFolder: Sendable {
     var configuration: String { path + "/contact-vault.yaml" }
     var policy: String { path + "/policy.yaml" }
     var holidays: String { path + "/holidays" }
-    var rootKey: String { path + "/root.key" }
     var keyring: String { path + "/keyring" }
     var store: String { path + "/vault.sqlite" }
     /// Public keys of the log, one a line, the active one first.
@@ -110,15 +58,10 @@ struct VaultFolder: Sendable {
         )
     }
 
-    /// Where the keyring is, with its root key; asks for a passphrase only if the root key is sealed.
+    /// Where the keyring is, with the root key that the configuration names; asks for a passphrase or PIN only if it has one.
     func keyringStorage(_ passphrase: PassphraseOptions) throws -> KeyringStorage {
-        let root = try RootKeyFile.load(at: rootKey) { try passphrase.read() }
-        if !root.isSealed {
-            Terminal.message(
-                "warning: the root key of this vault is not sealed (development): whoever reads its folder reads it all"
-            )
-        }
-        return KeyringStorage(file: KeyringFile(keyring), root: root)
+        KeyringStorage(
+            file: KeyringFile(keyring), root: try rootKey(try loadConfiguration().rootKey, passphrase))
     }
 
     /// Opens the vault in this process. Its store is locked until it is closed.
@@ -126,11 +69,21 @@ struct VaultFolder: Sendable {
         _ passphrase: PassphraseOptions, instance: String, trustedIssuers: [TrustedIssuer] = [],
         witnessing: Witnessing? = nil
     ) async throws -> Vault {
+        try await open(instance: instance, trustedIssuers: trustedIssuers, witnessing: witnessing) {
+            try keyringStorage(passphrase)
+        }
+    }
+
+    /// Opens the vault by a keyring that is opened after the store is locked: a vault that is served elsewhere is no reason to
+    /// ask for a passphrase.
+    func open(
+        instance: String, trustedIssuers: [TrustedIssuer] = [], witnessing: Witnessing? = nil,
+        storage: () throws -> KeyringStorage
+    ) async throws -> Vault {
         try requireVault()
         let memory = CheckpointMemory(path: try loadConfiguration().signerMemory ?? signerMemory)
-        // The lock first: a vault that is served elsewhere is no reason to ask for a passphrase.
         let store = try SQLiteStore.open(path: store)
-        let storage = try keyringStorage(passphrase)
+        let storage = try storage()
         guard let instance = Reference(instance) else {
             throw CommandFailure("the instance name is not acceptable")
         }

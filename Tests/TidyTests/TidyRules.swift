@@ -22,6 +22,7 @@ enum TidyRules {
         ("CPhoneNumber", ["ContactVault"]),
         // A library must not change the heap of the program that embeds it.
         ("CProcessHardening", ["contact-vault"]),
+        ("CCryptoki", ["HardwareRootKey"]),
         ("Yams", ["ConfigurationFile"]),
         ("GRDB*", ["SQLiteStore"]),
         ("Hummingbird*", ["VaultService"]),
