@@ -80,6 +80,13 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case logExport = "log.export"
     /// Retention removed the leaves of old entries. ``LogEntry/generation`` is the index of the first that is left.
     case logExpire = "log.expire"
+    /// A copy of the store was made and is registered. ``LogEntry/basis`` is its name.
+    case backupCreate = "backup.create"
+    /// A copy is no longer there, or of no use any more.
+    case backupForget = "backup.forget"
+    /// This store was put back from a copy. If it ends before what the log had signed, ``LogEntry/generation`` and
+    /// ``LogEntry/root`` say where the log was, and ``LogEntry/count`` how many entries are missing.
+    case backupRestore = "backup.restore"
     case vaultInit = "vault.init"
     case serviceStart = "service.start"
     case serviceStop = "service.stop"
@@ -314,6 +321,8 @@ public struct LogEntry: Sendable, Equatable {
     public var generation: UInt64?
     /// `count`: requests in an aggregate, or things that one operation touched.
     public var count: UInt64?
+    /// `root`: root of the largest tree that was known of this log and is no longer led to, in an entry about a restore.
+    public var root: EntryDigest?
     /// `_sd`: digests of the disclosed parts (RFC 9901 §4.2.4.1); sorted and without repetition, so that
     /// their order tells nothing. Empty is absent, and `_sd_alg` with it.
     public var disclosureDigests: [EntryDigest] = [] {
@@ -404,6 +413,7 @@ extension LogEntry {
         members.write("pre", precondition?.rawValue)
         members.write("purpose", purpose?.text)
         members.write("rid", requestID?.text)
+        members.write("root", root?.text)
         members.write("src", source.text)
         members.write("stage", stage?.rawValue)
         try members.write("t", UInt64(time.milliseconds))
@@ -534,6 +544,7 @@ private struct MemberReader {
         case "pre": draft.precondition = try Self.text(value) { Precondition(rawValue: $0) }
         case "purpose": draft.purpose = try Self.text(value) { Purpose($0) }
         case "rid": draft.requestID = try Self.text(value) { Reference($0) }
+        case "root": draft.root = try Self.text(value) { EntryDigest($0) }
         case "src": source = try Self.text(value) { Reference($0) }
         case "stage": draft.stage = try Self.text(value) { Stage(rawValue: $0) }
         case "t": time = Timestamp(milliseconds: try Self.number(value))

@@ -69,13 +69,15 @@ public enum OCSFEvent {
             switch entry.kind {
             // Nothing was decrypted for a refusal, but that is what was asked for.
             case .release: self = .decrypt
-            case .contactRead, .logExport, .outcomeRead, .reviewRead, .approvalRead, .policyRead, .keyRead:
+            // A copy of the store is a copy of everything in it.
+            case .contactRead, .logExport, .outcomeRead, .reviewRead, .approvalRead, .policyRead, .keyRead,
+                .backupCreate:
                 self = .read
             case .match, .logRead: self = .query
             case .contactCreate: self = .create
             case .contactUpdate, .consentGive, .consentWithdraw, .stopSet, .stopClear, .suppression,
                 .authorisationGive, .authorisationWithdraw, .referenceRecord, .holdSet, .holdLift,
-                .releaseOutcome:
+                .releaseOutcome, .backupRestore:
                 self = .update
             case .contactErase, .logExpire: self = .delete
             default: self = .other
@@ -99,7 +101,7 @@ public enum OCSFEvent {
     private static func severity(_ entry: LogEntry) -> Int64 {
         switch (entry.kind, entry.outcome) {
         case (.emergencyAlert, _), (.keyCompromise, _): 4
-        case (_, .error): 3
+        case (_, .error), (.backupRestore, _): 3
         case (_, .deny), (.unauthenticated, _): 2
         default: 1
         }
@@ -133,6 +135,7 @@ public enum OCSFEvent {
             ("policy", entry.policyVersion.map { .string($0.text) }),
             ("key_version", entry.keyVersion.map { .integer(Int64($0)) }),
             ("token", entry.tokenDigest.map { .string($0.text) }),
+            ("root", entry.root.map { .string($0.text) }),
             ("outcome", .string(entry.outcome.rawValue)),
             ("contact", parts?.contact.map { .string($0.description) }),
             ("case", parts?.caseReference.map { .string($0.text) }),

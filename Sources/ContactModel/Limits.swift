@@ -103,6 +103,8 @@ public enum Limits {
     public static let checkpointMilliseconds: Int64 = 1000
     /// Least time for which entries of the log are kept, months: records of processing must be there for three years.
     public static let logRetentionMonths = 36
+    /// The manifest of a backup, which is the text of a note: thousands of key versions fit.
+    public static let backupManifestBytes = 120 * 1024
     /// Entries about a contact in one report to it.
     public static let reportedEntries: UInt64 = 10_000
     /// How long a retry with the same request id is answered again without a new use, seconds.

@@ -419,6 +419,16 @@ public struct KeyringStorage: Sendable {
     /// Reads the keyring; as ``KeyringFile/load(root:)``.
     public func load() throws(KeyringError) -> Keyring { try file.load(root: root) }
 
+    /// Writes a keyring to a new file, under the same root key: a copy.
+    /// - Throws: as ``KeyringFile/store(_:root:random:)``.
+    public func write(_ keyring: Keyring, toNew path: String) throws(KeyringError) {
+        let bytes = try keyring.sealed(under: root, random: random)
+        do throws(DurableFileError) { try DurableFile(path).write(bytes, replacing: false) } catch {
+            guard case .system(let errno) = error else { throw .fileNotWritable(errno: EEXIST) }
+            throw .fileNotWritable(errno: errno)
+        }
+    }
+
     /// Replaces the keyring, atomically and durably; as ``KeyringFile/store(_:root:random:)``.
     public func store(_ keyring: Keyring) throws(KeyringError) {
         try file.store(keyring, root: root, random: random)

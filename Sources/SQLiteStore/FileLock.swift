@@ -32,9 +32,20 @@ final class FileLock: Sendable {
     deinit { release() }
 
     /// Makes an empty file that only its owner can read; an existing one is left as it is.
-    static func createPrivateFile(_ path: String) throws {
-        let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw StoreError.unavailable("cannot_open") }
+    /// - Parameter isNew: whether an existing one is ``StoreError/conflict``.
+    static func createPrivateFile(_ path: String, isNew: Bool = false) throws {
+        let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | (isNew ? O_EXCL : 0), 0o600)
+        guard file >= 0 else {
+            throw errno == EEXIST ? StoreError.conflict : StoreError.unavailable("cannot_open")
+        }
         close(file)
+    }
+
+    /// Puts a file on the disk.
+    static func sync(_ path: String) throws {
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw StoreError.unavailable("cannot_open") }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw StoreError.unavailable("input_output") }
     }
 }

@@ -7,6 +7,12 @@ enum SQLiteSchema {
     /// The step since which leaves may be removed and checkpoints be cosigned.
     static let retention = "5 witnesses and retention"
 
+    /// The step since which copies are registered.
+    static let backups = "6 backups"
+
+    /// Every step.
+    static let steps = Set(migrator.migrations)
+
     static let migrator: DatabaseMigrator = {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1 vault") { database in
@@ -214,6 +220,16 @@ enum SQLiteSchema {
                     CREATE TRIGGER log_entries_no_delete BEFORE DELETE ON log_entries
                         WHEN OLD.position >= COALESCE((SELECT first_leaf FROM log_retention), 0)
                         BEGIN SELECT RAISE(ABORT, 'log entries are never deleted'); END;
+                    """)
+        }
+        migrator.registerMigration(backups) { database in
+            try database.execute(
+                sql: """
+                    -- Needs are null while the copy is being made: then it may need every key.
+                    CREATE TABLE backups (
+                        id TEXT PRIMARY KEY, made INTEGER NOT NULL, log_size INTEGER NOT NULL,
+                        has_keyring INTEGER NOT NULL, key_needs TEXT, forgotten INTEGER
+                    ) STRICT, WITHOUT ROWID;
                     """)
         }
         migrator.registerMigration("7 key jobs") { database in

@@ -12,16 +12,17 @@ import GRDB
 public final class SQLiteStore: VaultStore {
     private let pool: DatabasePool
     private let lock: FileLock?
-    private let hasRetention: Bool
+    private let steps: Set<String>
     private let clock: @Sendable () -> Timestamp
 
     private init(
-        pool: DatabasePool, lock: FileLock?, hasRetention: Bool = true,
+        pool: DatabasePool, lock: FileLock?,
+        steps: Set<String> = SQLiteSchema.steps,
         clock: @escaping @Sendable () -> Timestamp
     ) {
         self.pool = pool
         self.lock = lock
-        self.hasRetention = hasRetention
+        self.steps = steps
         self.clock = clock
     }
 
@@ -75,11 +76,18 @@ public final class SQLiteStore: VaultStore {
                 }
                 return steps
             }
-            return SQLiteStore(
-                pool: pool, lock: nil, hasRetention: steps.contains(SQLiteSchema.retention), clock: clock)
+            return SQLiteStore(pool: pool, lock: nil, steps: Set(steps), clock: clock)
         } catch {
             throw Self.translate(error)
         }
+    }
+
+    /// Takes a store's lock without opening it, so that nobody does meanwhile, whatever state it is in.
+    /// - Returns: what releases the lock; it goes with the process too.
+    /// - Throws: ``StoreError/locked`` when another process holds it; ``StoreError/unavailable(_:)``.
+    public static func lock(path: String) throws -> @Sendable () -> Void {
+        let lock = try FileLock(path: path + ".lock")
+        return { lock.release() }
     }
 
     /// The clock of the system, UTC.
@@ -112,11 +120,41 @@ public final class SQLiteStore: VaultStore {
         _ body: @escaping @Sendable (any VaultReader) throws -> Result
     ) async throws -> Result {
         do {
-            let (clock, hasRetention) = (clock, hasRetention)
+            let (clock, steps) = (clock, steps)
             return try await pool.read { database in
-                try body(
-                    SQLiteTransaction(database: database, now: clock(), hasRetention: hasRetention))
+                try body(SQLiteTransaction(database: database, now: clock(), steps: steps))
             }
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// How many steps the schema has.
+    public var schema: Int { steps.count }
+
+    /// Copies what is committed at one moment, without what was freed, beside the writer; see ``VaultStore``.
+    public func snapshot(to path: String) async throws -> any VaultStore {
+        do {
+            try FileLock.createPrivateFile(path, isNew: true)
+            // SQLite fills an empty file with `VACUUM INTO`, on one snapshot, and leaves no log of changes beside it.
+            try await pool.unsafeRead { database in
+                try database.execute(sql: "VACUUM INTO ?", arguments: [path])
+            }
+            try FileLock.sync(path)
+            return try Self.openForReading(path: path, clock: clock)
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    /// Checks pages, indexes and rows as SQLite sees them.
+    /// - Throws: ``StoreError/corrupt(_:)``.
+    public func checkIntegrity() async throws {
+        do {
+            let answer = try await pool.read { database in
+                try String.fetchAll(database, sql: "PRAGMA integrity_check(1)")
+            }
+            guard answer == ["ok"] else { throw StoreError.corrupt("file") }
         } catch {
             throw Self.translate(error)
         }

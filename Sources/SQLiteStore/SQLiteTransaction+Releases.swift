@@ -79,6 +79,17 @@ extension SQLiteTransaction {
         return found
     }
 
+    func suppressions(after: [UInt8]?, limit: Int) throws -> [StoredSuppression] {
+        try PreparedStatement(
+            database,
+            "SELECT number, index_version, since, latest FROM suppressions WHERE number > ? ORDER BY number LIMIT ?"
+        ).all(.bytes(after ?? []), .integer(Int64(limit))) { row in
+            StoredSuppression(
+                number: row.bytes(0), indexVersion: try row.number(1), since: try row.time(2),
+                latest: try row.time(3))
+        }
+    }
+
     func putSuppressions(_ suppressions: [StoredSuppression]) throws {
         let statement = try PreparedStatement(
             database,

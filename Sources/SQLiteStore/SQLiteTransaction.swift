@@ -11,8 +11,10 @@ import StrictEncoding
 struct SQLiteTransaction: VaultTransaction {
     let database: Database
     let now: Timestamp
-    /// Whether the tables of witnesses and retention are there: a copy that is only read may be of an older schema.
-    var hasRetention = true
+    /// The steps of its schema: a copy that is only read may be of an older one.
+    var steps = SQLiteSchema.steps
+
+    private var hasRetention: Bool { steps.contains(SQLiteSchema.retention) }
 
     // MARK: Identity and policy
 
@@ -512,6 +514,64 @@ struct SQLiteTransaction: VaultTransaction {
                 change.name, Int64(change.id), Int64(change.version), change.state,
                 change.since.milliseconds,
             ])
+    }
+
+    // MARK: Copies
+
+    func backups() throws -> [StoredBackup] {
+        guard steps.contains(SQLiteSchema.backups) else { return [] }
+        return try rows(
+            "SELECT id, made, log_size, has_keyring, key_needs, forgotten FROM backups ORDER BY made, id", []
+        ) { row in
+            guard let id = Reference(row[0] as String) else { throw StoreError.corrupt("backups") }
+            return StoredBackup(
+                id: id, made: try row.time(1), logSize: try row.number(2), hasKeyring: row[3],
+                needs: try (row[4] as String?).map { try Self.needs($0) },
+                forgotten: try row.timeIfPresent(5))
+        }
+    }
+
+    func putBackup(_ backup: StoredBackup) throws {
+        let needs = backup.needs.map { needs in
+            JSONValue.array(
+                needs.map { need in
+                    .array([
+                        .string(need.name), .integer(Int64(need.id)), .integer(Int64(need.version)),
+                        .integer(need.count.column),
+                    ])
+                }
+            ).canonicalText
+        }
+        try execute(
+            """
+            INSERT INTO backups VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+            SET made = excluded.made, log_size = excluded.log_size, has_keyring = excluded.has_keyring,
+                key_needs = excluded.key_needs, forgotten = excluded.forgotten
+            """,
+            [
+                backup.id.text, backup.made.milliseconds, backup.logSize.column, backup.hasKeyring, needs,
+                backup.forgotten?.milliseconds,
+            ])
+    }
+
+    /// What a copy needs. One that does not parse is corrupt: it must not look like a copy that needs nothing.
+    private static func needs(_ text: String) throws -> [StoredKeyNeed] {
+        guard let list = (try? JSONValue.parse(Array(text.utf8)))?.arrayValue else {
+            throw StoreError.corrupt("backups")
+        }
+        return try list.map { need in
+            guard let need = need.arrayValue, need.count == 4, let name = need[0].stringValue,
+                let id = need[1].integerValue.flatMap({ UInt32(exactly: $0) }),
+                let version = need[2].integerValue.flatMap({ UInt32(exactly: $0) }),
+                let count = need[3].integerValue.flatMap({ UInt64(exactly: $0) })
+            else { throw StoreError.corrupt("backups") }
+            return StoredKeyNeed(name: name, id: id, version: version, count: count)
+        }
+    }
+
+    func putLogOrigin(_ origin: String) throws {
+        try execute("UPDATE identity SET log_origin = ? WHERE id = 1", [origin])
+        try execute("UPDATE checkpoints SET witnessed = 0 WHERE witnessed = 1", [])
     }
 
     // MARK: Uses and replays

@@ -23,8 +23,10 @@ package struct OperatorConnection: Sendable {
     /// - Parameters:
     ///   - path: path and query.
     ///   - bodyLimit: most bytes that are read.
+    ///   - seconds: how long the reply may take.
     package func send(
-        _ method: String, _ path: String, body: [UInt8] = [], bodyLimit: Int = 16 << 20
+        _ method: String, _ path: String, body: [UInt8] = [], bodyLimit: Int = 16 << 20,
+        seconds: Int64 = 120
     ) async throws -> Reply {
         let encoded = socket.utf8.map { byte -> String in
             let isPlain =
@@ -34,7 +36,7 @@ package struct OperatorConnection: Sendable {
         var request = HTTPClientRequest(url: "http+unix://\(encoded.joined())\(path)")
         request.method = HTTPMethod(rawValue: method)
         if !body.isEmpty { request.body = .bytes(body) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(seconds))
         let buffer = try await response.body.collect(upTo: bodyLimit)
         return Reply(status: Int(response.status.code), body: Array(buffer.readableBytesView))
     }

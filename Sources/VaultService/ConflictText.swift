@@ -13,6 +13,11 @@ package enum ConflictText {
         case "key_state":
             "the state of this key version does not allow that step: see `contact-vault keys list`"
         case "key_not_rotatable": "this key cannot be changed in that way in this version"
+        case "backup_folder_open":
+            "the service cannot use this folder, or others may enter it: it must be one of the service's own user"
+        case "backup_folder_not_empty": "the folder of a new backup must be empty"
+        case "backup_not_written":
+            "the backup could not be written: look at free space, and whether the service may write there"
         case "export_of_nobody": "an export for a subject is about one contact: name it"
         case "export_of_no_time": "the time ends before it begins, or none of it is yours to read"
         case "question_needs_whole_log":
@@ -25,6 +30,7 @@ package enum ConflictText {
         case "key_job_state": "the job is not in a state for that: see `contact-vault keys jobs`"
         case "not_stopped": "this contact has no stop flag"
         case "export_not_approved": "a second person has to approve this export: begin it first"
+        case "backup_unknown": "there is no such backup: see `contact-vault backup list`"
         case "legal_hold":
             "the contact must be kept for now: lift the legal hold first (`contact-vault contacts hold --lift`)"
         case "retention_too_short": "the log is kept for 36 months at least"

@@ -58,6 +58,7 @@ struct OperatorRoutes {
             return Response(status: .noContent)
         }
         addRegistry(to: router)
+        BackupRoutes(vault: vault).add(to: router)
         addFacts(to: router)
         addPolicy(to: router)
         addReviews(to: router)

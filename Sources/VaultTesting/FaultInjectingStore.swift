@@ -63,6 +63,14 @@ public final class FaultInjectingStore: VaultStore {
     }
 
     /// As the store below.
+    public var schema: Int { store.schema }
+
+    /// As the store below.
+    public func snapshot(to path: String) async throws -> any VaultStore {
+        try await store.snapshot(to: path)
+    }
+
+    /// As the store below.
     public func expunge() async throws { try await store.expunge() }
 
     /// Closes the store below.

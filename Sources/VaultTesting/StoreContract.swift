@@ -46,7 +46,7 @@ public enum StoreContract {
     /// Every case.
     public static let cases: [StoreContractCase] = [
         transactionCases, logCases, contactCases, registrationCases, useCases, factCases, activityCases,
-        countCases, approvalCases, keyCases,
+        countCases, approvalCases, keyCases, backupCases,
     ].flatMap(\.self)
 
     /// Runs a case body on an opened store and closes it.

@@ -23,7 +23,7 @@ struct ContactVaultCommand: AsyncParsableCommand {
             ReviewCommand.self,
             LogCommand.self,
             PolicyCommand.self,
-            ApprovalsCommand.self, KeysCommand.self,
+            ApprovalsCommand.self, KeysCommand.self, BackupCommand.self,
         ])
 
     static func main() async {

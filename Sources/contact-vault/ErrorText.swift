@@ -25,6 +25,7 @@ enum ErrorText {
         case let fault as LogFault: fault.description
         case let fault as WitnessFolder.Fault: fault.description
         case let fault as TileFault: fault.description
+        case let fault as BackupFault: fault.description
         case let error as LogError: error.description
         case let fault as JWKFault: fault.description
         case CryptoError.selfTestFailed(let algorithm):
@@ -71,6 +72,8 @@ enum ErrorText {
         case .inconsistent("log_contradicted_by_a_witness"):
             "a witness has seen more of this log than is here, or something else: the store is an old copy or was rewritten. "
                 + "Put the newer one back; nothing was written"
+        case .inconsistent("checkpoint_is_not_the_log's"):
+            "a checkpoint is not by this vault's keys, or of another name of its log (the store's, log.signer_memory's or the one given)"
         case .inconsistent("signer_memory_unreadable"):
             "what the log's signer remembers cannot be read (signer.checkpoint, or log.signer_memory of the configuration)"
         case .inconsistent(let what): "keys, policy and store do not belong together: \(what)"

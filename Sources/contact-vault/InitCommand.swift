@@ -100,7 +100,7 @@ struct InitCommand: AsyncParsableCommand {
             throw error
         }
         try? manager.removeItem(atPath: staging.path)
-        Self.sync(folder.path)
+        VaultFolder.sync(folder.path)
         Terminal.message("made a vault in \(folder.path) for \(issuer)")
         if development {
             Terminal.message(
@@ -116,14 +116,6 @@ struct InitCommand: AsyncParsableCommand {
         let attributes = try FileManager.default.attributesOfItem(
             atPath: (path as NSString).resolvingSymlinksInPath)
         return attributes[.ownerAccountID] as? Int == Int(geteuid())
-    }
-
-    /// Puts the folder's new names on the disk.
-    private static func sync(_ path: String) {
-        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { return }
-        fsync(descriptor)
-        close(descriptor)
     }
 
     /// The policy to begin with.

@@ -107,6 +107,18 @@ struct KeysRewrap: AsyncParsableCommand {
         let made = try await session.rotate(key: "kek")
         _ = try await session.step("promote", key: "kek", version: made.version)
         try await KeyJobOptions.run("rewrap", session)
+        // What is meant to be unreadable holds no key back.
+        let useless = try await session.backups().filter { backup in
+            let needsOld = backup.keys?.contains { $0.name == "kek" && $0.version < made.version }
+            return backup.forgotten == nil && needsOld ?? true
+        }
+        if !useless.isEmpty { try await session.forgetBackups(useless.map(\.backup)) }
+        for backup in useless {
+            Terminal.message(
+                backup.keyring
+                    ? "backup \(backup.backup) of \(backup.made) holds its own keyring and STILL OPENS with the root key: destroy it"
+                    : "backup \(backup.backup) of \(backup.made) opens nothing with this keyring once that is approved, and is forgotten")
+        }
         for key in try await session.keys() where key.name == "kek" && key.version < made.version {
             if key.state == "decrypt_only" {
                 _ = try await session.step("retire", key: "kek", version: key.version)

@@ -130,6 +130,29 @@ struct OperatorSession: Sendable {
         return try decode(KeyJobBody.self, try await send("GET", "/operator/rewraps/\(job)"))
     }
 
+    // MARK: Backups
+
+    func createBackup(in folder: String, includesKeyring: Bool) async throws -> BackupManifest {
+        let body = JSONObject([("folder", .string(folder)), ("keyring", .bool(includesKeyring))])
+        // A day: a large store takes its time, and releases do not wait for it.
+        let reply = try await send(
+            "POST", "/operator/backups", body: JSONValue.object(body).canonicalBytes, seconds: 86_400)
+        do { return try BackupManifest(parsing: reply + [0x0A]) } catch { throw Self.otherVersion }
+    }
+
+    func backups() async throws -> [BackupBody] {
+        try decode([BackupBody].self, try await send("GET", "/operator/backups"))
+    }
+
+    @discardableResult
+    func forgetBackups(_ ids: [String]) async throws -> [BackupBody] {
+        let body = JSONObject([("backups", .array(ids.map { .string($0) }))])
+        return try decode(
+            [BackupBody].self,
+            try await send(
+                "POST", "/operator/backups/forget", body: JSONValue.object(body).canonicalBytes))
+    }
+
     // MARK: Tokens
 
     func revokeTokens(_ kind: String, _ name: String) async throws {
@@ -343,13 +366,15 @@ struct OperatorSession: Sendable {
     private static let otherVersion = CommandFailure(
         "the service's answer is not of the expected form: is it of another version?")
 
-    private func send(_ method: String, _ path: String, body: [UInt8] = []) async throws -> [UInt8] {
+    private func send(
+        _ method: String, _ path: String, body: [UInt8] = [], seconds: Int64 = 120
+    ) async throws -> [UInt8] {
         let reply: (status: Int, body: [UInt8])
         switch place {
         case .here(_, let local): reply = try await local.send(method, path, body: body)
         case .service(let connection):
             do {
-                let answer = try await connection.send(method, path, body: body)
+                let answer = try await connection.send(method, path, body: body, seconds: seconds)
                 reply = (answer.status, answer.body)
             } catch {
                 throw CommandFailure(

@@ -79,7 +79,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    private static func witnessing(_ path: String) throws -> Witnessing {
+    static func witnessing(_ path: String) throws -> Witnessing {
         let policy: LogTrustPolicy
         do { policy = try LogTrustPolicy(parsing: try VaultFolder.read(path)) } catch let error as LogError {
             throw CommandFailure("\(path): \(error)")

@@ -114,6 +114,9 @@ struct VaultFolder: Sendable {
             text: Self.read(configuration), file: (configuration as NSString).lastPathComponent)
     }
 
+    /// Puts a folder's new names on the disk.
+    static func sync(_ path: String) { syncFolder(path) }
+
     /// A text file.
     static func read(_ path: String) throws -> String {
         guard let data = FileManager.default.contents(atPath: path) else {
@@ -132,4 +135,11 @@ struct VaultFolder: Sendable {
                 atPath: path, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
         else { throw CommandFailure("cannot write \(path)") }
     }
+}
+
+private func syncFolder(_ path: String) {
+    let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    fsync(descriptor)
+    close(descriptor)
 }

@@ -116,7 +116,7 @@ struct SQLiteFileTests {
     func newerVersion() async throws {
         let made = try SQLiteStore.open(path: path, create: true)
         try await made.close()
-        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('6 something later')")
+        try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('8 something later')")
         #expect(refusal() == .newerVersion(7))
         #expect(refusal(create: true) == .newerVersion(7))
         #expect(throws: StoreError.newerVersion(7)) { _ = try SQLiteStore.openForReading(path: self.path) }

@@ -119,6 +119,7 @@ struct SchemaMigrationTests {
                 #expect(try reader.logLeaves(0..<9) == [[0], [1]])
                 #expect(try reader.disclosures(0..<9) == disclosures)
                 #expect(try reader.firstLeaf() == 0)
+                #expect(try reader.backups().isEmpty)
                 #expect(try reader.latestWitnessedCheckpoint() == nil)
                 #expect(try reader.tiles(level: 0, 0..<9) == [tile])
                 #expect(try reader.latestCheckpoint()?.note == "note")
@@ -132,6 +133,7 @@ struct SchemaMigrationTests {
         #expect(
             try appliedSteps() == [
                 "1 vault", "2 purposes", "3 revocations", "4 agencies and keys", "5 witnesses and retention",
+                "6 backups",
                 "7 key jobs",
             ])
 

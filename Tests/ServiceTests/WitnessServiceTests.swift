@@ -8,7 +8,7 @@ import Testing
 import VaultTesting
 
 /// A witness process.
-private final class WitnessProcess: @unchecked Sendable {
+final class WitnessProcess: @unchecked Sendable {
     // Sendable holds because a test starts and stops it from one task.
     private let process = Process()
     let url: String

@@ -97,7 +97,7 @@ extension Vault {
     }
 
     @discardableResult
-    private func change(
+    func change(
         _ id: Reference, _ kind: EntryKind, requestID: Reference,
         _ change: @escaping @Sendable (inout RegisteredClient, Timestamp, inout EntryDraft) throws -> Void
     ) async throws -> RegisteredClient {

@@ -20,6 +20,8 @@ public enum KeyNeed: Hashable, Sendable {
     case releases(UInt64)
     /// A job that is not finished.
     case job(KeyJobID)
+    /// A registered copy of the store that would open less without it.
+    case backup(Reference)
 
     /// How many, and of what.
     public var description: String {
@@ -35,6 +37,7 @@ public enum KeyNeed: Hashable, Sendable {
             counted(count, "place on the stop list", "places on the stop list")
         case .releases(let count): counted(count, "release that caps count", "releases that caps count")
         case .job(let id): "the job \(id), which is not finished"
+        case .backup(let id): "the backup \(id), until it is forgotten"
         }
     }
 }
@@ -68,9 +71,9 @@ extension Vault {
         let statuses = try await keyStatus(as: caller, requestID: requestID)
         return try await reading { reader in
             let usage = try reader.keyUsage(.vault, of: Set(StoredKeyUsage.Subject.allCases))
-            let job = try reader.unfinishedKeyJob()
+            let (job, backups) = (try reader.unfinishedKeyJob(), try reader.backups())
             return KeyReport(
-                versions: statuses.map { ($0, KeyNeeds(of: $0.key.reference, usage, job: job)) },
+                versions: statuses.map { ($0, KeyNeeds(of: $0.key.reference, usage, job: job, backups: backups)) },
                 instances: try reader.instances(), epoch: try reader.keyringEpoch(),
                 job: try reader.keyJobs(limit: 1).first.map { KeyJob($0) })
         }
@@ -84,7 +87,7 @@ extension ManagedTransaction {
         case .retire(let key), .destroy(let key):
             return KeyNeeds(
                 of: key, try store.keyUsage(.vault, of: KeyNeeds.subjects(of: key.name)),
-                job: try store.unfinishedKeyJob())
+                job: try store.unfinishedKeyJob(), backups: try store.backups())
         case .promote(let key):
             // A job brings what it finds under the version that was active when it began.
             guard let job = try store.unfinishedKeyJob(), job.kind.key == key.name,
@@ -97,7 +100,7 @@ extension ManagedTransaction {
 }
 
 extension KeyNeeds {
-    init(of key: KeyReference, _ usage: StoredKeyUsage, job: StoredKeyJob?) {
+    init(of key: KeyReference, _ usage: StoredKeyUsage, job: StoredKeyJob?, backups: [StoredBackup]) {
         var reasons: [KeyNeed] = []
         func add(_ count: UInt64?, _ need: (UInt64) -> KeyNeed) {
             if let count, count > 0 { reasons.append(need(count)) }
@@ -115,6 +118,7 @@ extension KeyNeeds {
         case .tokenSigning, .logSigning, .dpopNonce: break
         }
         if let job, job.kind.key == key.name, let id = KeyJobID(bytes: job.id) { reasons.append(.job(id)) }
+        reasons += backups.filter { $0.isHolding(key) }.map { .backup($0.id) }
         self.init(reasons: reasons)
     }
 

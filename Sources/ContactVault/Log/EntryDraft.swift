@@ -32,6 +32,7 @@ package struct EntryDraft: Sendable {
     package var keyVersion: UInt32?
     package var generation: UInt64?
     package var count: UInt64?
+    package var root: EntryDigest?
 
     // The personal parts, which become disclosures.
     /// The contact it is about.
@@ -103,6 +104,7 @@ package struct EntryDraft: Sendable {
         entry.keyVersion = keyVersion
         entry.generation = generation
         entry.count = count
+        entry.root = root
         return entry
     }
 }

@@ -424,3 +424,52 @@ public struct StoredKeyChange: Hashable, Sendable {
         self.since = since
     }
 }
+
+/// How many things are sealed, indexed or wrapped by a key version.
+public struct StoredKeyNeed: Hashable, Sendable {
+    /// The key's name, such as `kek`.
+    public let name: String
+    /// The key's id, 0 for all but key-encryption keys.
+    public let id: UInt32
+    /// The version.
+    public let version: UInt32
+    /// How many.
+    public let count: UInt64
+
+    /// A need.
+    public init(name: String, id: UInt32, version: UInt32, count: UInt64) {
+        self.name = name
+        self.id = id
+        self.version = version
+        self.count = count
+    }
+}
+
+/// A copy of the store that may be put back one day.
+public struct StoredBackup: Hashable, Sendable {
+    /// Its name: `bk_` and sixteen letters.
+    public let id: Reference
+    /// When it was made.
+    public let made: Timestamp
+    /// How many entries its log has at least.
+    public let logSize: UInt64
+    /// Whether the keyring of then is in it.
+    public let hasKeyring: Bool
+    /// The key versions that it needs; `nil` while it is being made, and then it may need each.
+    public var needs: [StoredKeyNeed]?
+    /// Since when it is not there any more, or of no use; `nil` while it counts.
+    public var forgotten: Timestamp?
+
+    /// A copy.
+    public init(
+        id: Reference, made: Timestamp, logSize: UInt64, hasKeyring: Bool, needs: [StoredKeyNeed]?,
+        forgotten: Timestamp? = nil
+    ) {
+        self.id = id
+        self.made = made
+        self.logSize = logSize
+        self.hasKeyring = hasKeyring
+        self.needs = needs
+        self.forgotten = forgotten
+    }
+}

@@ -22,6 +22,14 @@ public protocol VaultStore: Sendable {
         _ body: @escaping @Sendable (any VaultReader) throws -> Result
     ) async throws -> Result
 
+    /// How many steps the schema has that it writes.
+    var schema: Int { get }
+
+    /// Writes one consistent snapshot of everything to a new file that only its owner may read, durably, while transactions go on.
+    /// - Returns: the snapshot, opened for reading. Close it.
+    /// - Throws: ``StoreError/conflict`` if there is such a file; ``StoreError``.
+    func snapshot(to path: String) async throws -> any VaultStore
+
     /// Makes what was deleted unreadable in the store's files as well, logs and journals included, as far as nobody is reading
     /// there now.
     func expunge() async throws
@@ -103,6 +111,8 @@ public protocol VaultReader {
     ) throws -> [ContactReferenceKey: StoredContactReference]
     /// Places on the stop list by blind index; numbers that are not on it are left out.
     func suppressions(_ numbers: [[UInt8]]) throws -> [[UInt8]: StoredSuppression]
+    /// Places on the stop list, by blind index, from after one on.
+    func suppressions(after: [UInt8]?, limit: Int) throws -> [StoredSuppression]
     /// Contacts whose number has one of these blind indexes.
     func contacts(withNumbers numbers: [[UInt8]]) throws -> [ContactID]
 
@@ -145,6 +155,8 @@ public protocol VaultReader {
     func entrustments(of agencies: [Reference]) throws -> [Reference: Entrustment]
     /// Every entrustment, by agency.
     func entrustments() throws -> [Entrustment]
+    /// Registered copies of the store, forgotten ones included, oldest first.
+    func backups() throws -> [StoredBackup]
     /// When key versions came into their present state; versions that never changed are left out.
     func keyChanges() throws -> [StoredKeyChange]
 
@@ -242,6 +254,10 @@ public protocol VaultTransaction: VaultReader {
 
     /// Sets the entrustment of an agency.
     func putEntrustment(_ entrustment: Entrustment) throws
+    /// Registers a copy of the store, or changes what is known of it.
+    func putBackup(_ backup: StoredBackup) throws
+    /// Gives the log another name. What witnesses have cosigned under the name before does not count as witnessed any more.
+    func putLogOrigin(_ origin: String) throws
     /// Sets when a key version came into a state.
     func putKeyChange(_ change: StoredKeyChange) throws
 
