@@ -200,7 +200,9 @@ private struct ParsedKeyring {
             let version = try reader.integer(UInt32.self)
             let created = Int64(exactly: try reader.integer(UInt64.self))
             let wrapped = try reader.wrapped()
-            guard let name, let state, suite == 0 || (suite == 1 && name == .kek), let created, wrapped.isEmpty == (state == .destroyed) else {
+            guard let name, let state, suite == 0 || (suite == 1 && name == .kek), let created,
+                wrapped.isEmpty == (state == .destroyed)
+            else {
                 throw .malformed
             }
             entries.append(

@@ -105,7 +105,7 @@ struct BackupVerify: AsyncParsableCommand {
         abstract: "Check a backup: signature, files, store, log, and with the root key its keys and records.",
         discussion: """
             Offline. Give --key with a key of the log that you got elsewhere: the one in the folder is only as good as the \
-            folder. Give --root-key, and --keyring for the keyring that is to open it, and what it needs is looked for there. Exit \
+            folder. Give --root-key (or --root-key-config), and --keyring for the keyring that is to open it, and what it needs is looked for there. Exit \
             code 1 and the first fault if something is not as it was signed.
 
             Example: contact-vault backup verify /backups/2026-11-26 --key log.vkey --root-key root.key --keyring var/keyring
@@ -119,8 +119,7 @@ struct BackupVerify: AsyncParsableCommand {
     @Option(help: "File with the log's public keys, one a line; default log.vkey in the backup.")
     var key: String?
 
-    @Option(help: "The vault's root key file; with it keys and records are checked too.")
-    var rootKey: String?
+    @OptionGroup var root: BackupRootKeyOptions
 
     @Option(help: "The keyring that is to open it; default the one in the backup.")
     var keyring: String?
@@ -133,11 +132,10 @@ struct BackupVerify: AsyncParsableCommand {
 
     func run() async throws {
         var opening: Keyring?
-        if let rootKey {
-            let root = try RootKeyFile.load(at: rootKey) { try passphrase.read() }
-            opening = try KeyringFile(keyring ?? folder + "/" + BackupManifest.keyring).load(root: root)
+        if let root = try root.open(passphrase) {
+            opening = try KeyringFile(keyring ?? folder + "/" + BackupManifest.keyring).load(root: root.key)
         } else if keyring != nil || all {
-            throw ValidationError("give --root-key as well: nothing opens without it")
+            throw ValidationError("give --root-key or --root-key-config as well: nothing opens without it")
         }
         let verified = try await Self.verify(folder, key: key, keyring: opening, all: all)
         let manifest = verified.manifest

@@ -38,8 +38,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
     )
     var goBack = false
 
-    @Option(help: "The vault's root key file; default root.key of the vault that is replaced.")
-    var rootKey: String?
+    @OptionGroup var root: BackupRootKeyOptions
 
     @Option(help: "The keyring; default the newer of the replaced vault's and the backup's.")
     var keyring: String?
@@ -79,7 +78,15 @@ struct BackupRestoreCommand: AsyncParsableCommand {
         do {
             let restore = VaultRestore(
                 backup: backup, staging: staging, replaced: isReplacing ? target : nil, goesBack: goBack)
-            let root = try Self.root(rootKey ?? (isReplacing ? target.rootKey : nil), passphrase)
+            guard
+                let root = try root.open(passphrase)
+                    ?? (isReplacing
+                        ? BackupRootKey(try target.loadConfiguration().rootKey, in: target, passphrase) : nil)
+            else {
+                throw CommandFailure(
+                    "give --root-key or --root-key-config: a backup has no root key, and nothing opens without it"
+                )
+            }
             let kept = try checkpoint.map { Array(try VaultFolder.read($0).utf8) }
             let outcome = try await restore.make(
                 root: root, keyring: keyring, keys: key.map { try LogWitness.logKeys($0) } ?? [],
@@ -95,21 +102,6 @@ struct BackupRestoreCommand: AsyncParsableCommand {
 
     private static func isEmpty(_ path: String) -> Bool {
         ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).isEmpty
-    }
-
-    /// The root key, which no backup has.
-    private static func root(
-        _ path: String?, _ passphrase: PassphraseOptions
-    ) throws -> (key: RootKeyFile, bytes: [UInt8]) {
-        guard let path else {
-            throw CommandFailure("give --root-key: a backup has no root key, and nothing opens without it")
-        }
-        let bytes: [UInt8]
-        do { bytes = try DurableFile(path).read(limit: 64 * 1024, isPrivate: true) } catch {
-            throw CommandFailure(
-                "the root key file \(path) cannot be read, or others than its owner may read it")
-        }
-        return (try RootKeyFile.load(at: path) { try passphrase.read() }, bytes)
     }
 
     /// Puts the new folder in the place of the old one, which keeps a name of its own beside it.
@@ -153,7 +145,7 @@ struct VaultRestore {
     private static let instance = "cli"
 
     func make(
-        root: (key: RootKeyFile, bytes: [UInt8]), keyring path: String?, keys: [NoteVerifier],
+        root: BackupRootKey, keyring path: String?, keys: [NoteVerifier],
         checkpoint: [UInt8]?
     ) async throws -> Outcome {
         // Copied first and checked then: what is checked is what is used.
@@ -184,7 +176,7 @@ struct VaultRestore {
         }
         try refuse(standing, manifest)
 
-        try await arrange(root.bytes, keyringPath, manifest)
+        try await arrange(root, keyringPath, manifest)
         let (log, carried) = try await build(manifest, root.key, standing, known)
         return Outcome(
             manifest: manifest, standing: standing, log: log, carried: carried,
@@ -194,7 +186,7 @@ struct VaultRestore {
     // MARK: What is used
 
     /// The named keyring, or the newer of the replaced vault's and the backup's.
-    private func chooseKeyring(_ path: String?, _ root: RootKeyFile) throws -> (Keyring, String) {
+    private func chooseKeyring(_ path: String?, _ root: any RootKey) throws -> (Keyring, String) {
         if let path { return (try KeyringFile(path).load(root: root), path) }
         let own = staging.keyring
         let candidates = [replaced?.keyring, own].compactMap(\.self).filter {
@@ -306,7 +298,7 @@ struct VaultRestore {
     // MARK: Making it
 
     /// Puts the files of a vault in their places.
-    private func arrange(_ rootKey: [UInt8], _ keyring: String, _ manifest: BackupManifest) async throws {
+    private func arrange(_ root: BackupRootKey, _ keyring: String, _ manifest: BackupManifest) async throws {
         let files = FileManager.default
         for name in [BackupManifest.manifest, BackupManifest.signatures] {
             try files.removeItem(atPath: staging.path + "/" + name)
@@ -315,7 +307,6 @@ struct VaultRestore {
             let bytes = try Self.bytes(keyring, limit: 1 << 20)
             try DurableFile(staging.keyring).write(bytes, replacing: true)
         }
-        try DurableFile(staging.rootKey).write(rootKey, replacing: false)
         if let replaced {
             if files.fileExists(atPath: replaced.configuration) {
                 try DurableFile(staging.configuration).write(
@@ -326,6 +317,7 @@ struct VaultRestore {
         if !files.fileExists(atPath: staging.configuration) {
             try VaultFolder.write(ServiceConfiguration.template, to: staging.configuration)
         }
+        try root.place(in: staging)
         let store = try SQLiteStore.openForReading(path: staging.store)
         let policy = try await store.read { try $0.policy() }
         try await store.close()
@@ -349,7 +341,7 @@ struct VaultRestore {
 
     /// The entry, the new name, and what was taken away since.
     private func build(
-        _ manifest: BackupManifest, _ root: RootKeyFile, _ standing: BackupStanding, _ known: [KnownLog]
+        _ manifest: BackupManifest, _ root: any RootKey, _ standing: BackupStanding, _ known: [KnownLog]
     ) async throws -> (RestoredLog, CarriedFacts?) {
         guard let instance = Reference(Self.instance) else { throw StoreError.missing }
         let storage = KeyringStorage(file: KeyringFile(staging.keyring), root: root)

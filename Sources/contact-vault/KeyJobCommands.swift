@@ -117,7 +117,8 @@ struct KeysRewrap: AsyncParsableCommand {
             Terminal.message(
                 backup.keyring
                     ? "backup \(backup.backup) of \(backup.made) holds its own keyring and STILL OPENS with the root key: destroy it"
-                    : "backup \(backup.backup) of \(backup.made) opens nothing with this keyring once that is approved, and is forgotten")
+                    : "backup \(backup.backup) of \(backup.made) opens nothing with this keyring once that is approved, and is forgotten"
+            )
         }
         for key in try await session.keys() where key.name == "kek" && key.version < made.version {
             if key.state == "decrypt_only" {

@@ -89,7 +89,10 @@ struct KeysRotate: AsyncParsableCommand {
     @Argument(help: "The key's name, as `keys list` has it.")
     var key: String
 
-    @Option(help: "Of a kek: the suite of records under it, aes256_gcm or sm4_hmac_sm3; that of the active version if it is left out.")
+    @Option(
+        help:
+            "Of a kek: the suite of records under it, aes256_gcm or sm4_hmac_sm3; that of the active version if it is left out."
+    )
     var suite: String?
 
     func run() async throws {

@@ -83,7 +83,7 @@ struct KeysRootMigrate: AsyncParsableCommand {
             guard left != current else {
                 throw CommandFailure("the vault is under \(current.text) already; nothing was changed")
             }
-            let text = try configuration(left, of: folder)
+            let text = try folder.configuration(with: left)
             // An entry says that the keyring was changed, unless one does already.
             try await recordKeyring(KeyringStorage(file: keyring, root: found), in: folder)
             try write(text, left, of: folder)
@@ -92,7 +92,7 @@ struct KeysRootMigrate: AsyncParsableCommand {
         }
 
         let new = try token.settings(to, file: "root-\(epoch + 1).key")
-        let text = try configuration(new, of: folder)
+        let text = try folder.configuration(with: new)
         let old = KeyringStorage(file: keyring, root: try folder.rootKey(current, passphrase))
         // The opened vault keeps others out, and has compared the keyring with the log: an old one does not become a new one.
         let vault = try await folder.open(instance: "cli") { old }
@@ -157,19 +157,6 @@ struct KeysRootMigrate: AsyncParsableCommand {
                 "\(name) is left of a migration that was broken off, and this is not its passphrase: give that, or, if "
                     + "`keys list` works, move the file away; nothing was changed")
         }
-    }
-
-    /// The configuration with another root key.
-    private func configuration(_ settings: RootKeySettings, of folder: VaultFolder) throws -> String {
-        let text =
-            FileManager.default.fileExists(atPath: folder.configuration)
-            ? try VaultFolder.read(folder.configuration) : ""
-        guard let replaced = settings.replacingSection(in: text, file: "contact-vault.yaml") else {
-            throw CommandFailure(
-                "root_key in contact-vault.yaml is not of the form that can be replaced: write it as indented lines; "
-                    + "nothing was changed")
-        }
-        return replaced
     }
 
     private func write(_ text: String, _ settings: RootKeySettings, of folder: VaultFolder) throws {

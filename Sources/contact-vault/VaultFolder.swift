@@ -114,6 +114,17 @@ struct VaultFolder: Sendable {
             text: Self.read(configuration), file: (configuration as NSString).lastPathComponent)
     }
 
+    /// The text of the configuration with another root key.
+    func configuration(with settings: RootKeySettings) throws -> String {
+        let text = FileManager.default.fileExists(atPath: configuration) ? try Self.read(configuration) : ""
+        guard let replaced = settings.replacingSection(in: text, file: "contact-vault.yaml") else {
+            throw CommandFailure(
+                "root_key in contact-vault.yaml is not of the form that can be replaced: write it as indented lines; "
+                    + "nothing was changed")
+        }
+        return replaced
+    }
+
     /// Puts a folder's new names on the disk.
     static func sync(_ path: String) { syncFolder(path) }
 

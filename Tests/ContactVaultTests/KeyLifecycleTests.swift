@@ -289,7 +289,8 @@ struct KeyLifecycleTests {
         #expect(try await fixture.entries(.keyRewrap, .permit).map(\.client?.text) == ["security-1"])
     }
 
-    @Test("a tenant changes its suite by a new key and reencryption, while it serves; a rewrap does not do it")
+    @Test(
+        "a tenant changes its suite by a new key and reencryption, while it serves; a rewrap does not do it")
     func suites() async throws {
         let fixture = try await fixture()
         let contacts = try await fixture.store(numbered: 0..<20)

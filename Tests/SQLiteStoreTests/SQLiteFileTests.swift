@@ -117,11 +117,11 @@ struct SQLiteFileTests {
         let made = try SQLiteStore.open(path: path, create: true)
         try await made.close()
         try tamper("INSERT INTO grdb_migrations (identifier) VALUES ('8 something later')")
-        #expect(refusal() == .newerVersion(7))
-        #expect(refusal(create: true) == .newerVersion(7))
-        #expect(throws: StoreError.newerVersion(7)) { _ = try SQLiteStore.openForReading(path: self.path) }
+        #expect(refusal() == .newerVersion(8))
+        #expect(refusal(create: true) == .newerVersion(8))
+        #expect(throws: StoreError.newerVersion(8)) { _ = try SQLiteStore.openForReading(path: self.path) }
         // The refusal has released the lock and changed nothing.
-        #expect(refusal() == .newerVersion(7))
+        #expect(refusal() == .newerVersion(8))
     }
 
     @Test("a missing file is refused, and none is made")

@@ -156,7 +156,9 @@ struct BackupCommandTests {
         try vault.command("keys", "promote", "kek", "2")
         try vault.command("keys", "rewrap")
         let refused = try CommandLineProgram.run(["keys", "retire", "kek", "1", "--data", vault.data])
-        #expect(refused.code == 1 && refused.messages.contains("the backup \(id), until it is forgotten"), "\(refused.messages)")
+        #expect(
+            refused.code == 1 && refused.messages.contains("the backup \(id), until it is forgotten"),
+            "\(refused.messages)")
         try vault.command("backup", "forget", id)
         try vault.command("keys", "retire", "kek", "1")
         try vault.approve(try vault.command("keys", "destroy", "kek", "1"))
@@ -169,7 +171,9 @@ struct BackupCommandTests {
         try vault.command("backup", "create", apart, "--without-keyring")
         try vault.command("backup", "create", together)
         let erased = try vault.command("contacts", "erase", contacts[0].description, "--from-backups")
-        #expect(erased.messages.contains("opens nothing with this keyring once that is approved"), "\(erased.messages)")
+        #expect(
+            erased.messages.contains("opens nothing with this keyring once that is approved"),
+            "\(erased.messages)")
         #expect(erased.messages.contains("STILL OPENS"), "\(erased.messages)")
         #expect(try vault.command("backup", "list").messages.contains("0 backups"))
         #expect(vault.stop() == 0)

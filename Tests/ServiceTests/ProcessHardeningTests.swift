@@ -3,8 +3,8 @@
 import ContactModel
 import Foundation
 import Testing
-import VaultClient
 import VaultAPI
+import VaultClient
 import VaultTesting
 
 @Suite("Process hardening")

@@ -19,7 +19,9 @@ struct ShangMiTests {
         try CryptoSelfTest.runShangMi()
     }
 
-    @Test("HMAC-SM3 and HKDF-SM3 as another program computes them; the digest of the other HMAC stays what it is")
+    @Test(
+        "HMAC-SM3 and HKDF-SM3 as another program computes them; the digest of the other HMAC stays what it is"
+    )
     func hmac() throws {
         let message = Array("what do ya want for nothing?".utf8)
         let code = hex("06eece7e039516a3b27346544a2edd8f9935097d88c55209bbcebf071ea8923e")
@@ -65,7 +67,9 @@ struct ShangMiTests {
         #expect(opened.revealBytes() == plaintext)
     }
 
-    @Test("every bit flip, another split of the same bytes, another nonce, key or length: refused before anything is decrypted")
+    @Test(
+        "every bit flip, another split of the same bytes, another nonce, key or length: refused before anything is decrypted"
+    )
     func forgeries() throws {
         let key = SecretBytes(copying: [UInt8](repeating: 9, count: 48))
         let nonce = [UInt8](repeating: 3, count: 16)

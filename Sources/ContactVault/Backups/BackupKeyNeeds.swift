@@ -1,7 +1,7 @@
 // Which key versions a copy of the store needs to be of any use.
 
 import ContactModel
-import EnvelopeEncryption
+package import EnvelopeEncryption
 import StrictEncoding
 
 extension StoredKeyUsage {
@@ -18,7 +18,9 @@ extension StoredKeyUsage {
             }
         }
         for counts in [contacts, suppressions, releases] {
-            for (version, count) in counts { needs[KeyReference(.blindIndex, version: version), default: 0] += count }
+            for (version, count) in counts {
+                needs[KeyReference(.blindIndex, version: version), default: 0] += count
+            }
         }
         for (version, count) in disclosures {
             guard version.count == 4 else { throw StoreError.corrupt("log_disclosures") }
@@ -59,8 +61,9 @@ extension Keyring {
 
 extension StoredBackup {
     /// Whether it would open less without a key version, or may: one that is being made needs each that a store can need.
-    func isHolding(_ key: KeyReference) -> Bool {
+    package func isHolding(_ key: KeyReference) -> Bool {
         guard forgotten == nil, [.kek, .blindIndex, .disclosure].contains(key.name) else { return false }
-        return needs?.contains { $0.name == key.name.name && $0.id == key.id && $0.version == key.version } ?? true
+        return needs?.contains { $0.name == key.name.name && $0.id == key.id && $0.version == key.version }
+            ?? true
     }
 }

@@ -167,7 +167,8 @@ extension Vault {
                 // The number has another index if the key was rotated since.
                 let known = try reader.contacts(own.rows.map(\.contact)).values.map(\.phoneIndex)
                 let keys = Set(own.rows.map(\.phoneIndex) + known).map { (HistoryKey.number($0), since) }
-                return try reader.releaseHistory(Dictionary(uniqueKeysWithValues: keys)).values.flatMap(\.self)
+                return try reader.releaseHistory(Dictionary(uniqueKeysWithValues: keys)).values.flatMap(
+                    \.self)
             }
             if !history.isEmpty {
                 carried += try await manage(
@@ -285,7 +286,9 @@ extension Vault {
 
 extension VaultReader {
     /// Contacts that are not erased, and where to go on.
-    fileprivate func contacts(after cursor: [UInt8], limit: Int) throws -> (rows: [StoredContact], cursor: [UInt8]) {
+    fileprivate func contacts(
+        after cursor: [UInt8], limit: Int
+    ) throws -> (rows: [StoredContact], cursor: [UInt8]) {
         let page = try recordKeys(after: cursor, limit: limit)
         let contacts = try contacts(page.rows.map(\.contact))
         return (page.rows.compactMap { contacts[$0.contact] }, page.cursor)

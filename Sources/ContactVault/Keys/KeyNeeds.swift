@@ -73,7 +73,9 @@ extension Vault {
             let usage = try reader.keyUsage(.vault, of: Set(StoredKeyUsage.Subject.allCases))
             let (job, backups) = (try reader.unfinishedKeyJob(), try reader.backups())
             return KeyReport(
-                versions: statuses.map { ($0, KeyNeeds(of: $0.key.reference, usage, job: job, backups: backups)) },
+                versions: statuses.map {
+                    ($0, KeyNeeds(of: $0.key.reference, usage, job: job, backups: backups))
+                },
                 instances: try reader.instances(), epoch: try reader.keyringEpoch(),
                 job: try reader.keyJobs(limit: 1).first.map { KeyJob($0) })
         }
