@@ -65,6 +65,8 @@ public enum EntryKind: String, CaseIterable, Sendable {
     case keyRetire = "key.retire"
     case keyDestroy = "key.destroy"
     case keyCompromise = "key.compromise"
+    /// The keyring was put under another root key. ``LogEntry/basis`` is where that is.
+    case keyRoot = "key.root"
     case policyApply = "policy.apply"
     case policyPropose = "policy.propose"
     case policyRead = "policy.read"

@@ -20,6 +20,7 @@
 import ContactModel
 import FileStorage
 import Glibc
+import Synchronization
 public import VaultCrypto
 
 extension Keyring {
@@ -406,25 +407,30 @@ extension DurableFile {
 
 /// Where a vault keeps its keyring: the file, and the root key that opens it. What changes keys while a vault serves needs
 /// both.
-public struct KeyringStorage: Sendable {
+public final class KeyringStorage: Sendable {
     private let file: KeyringFile
-    private let root: any RootKey
+    private let root: Mutex<any RootKey>
     private let random: any RandomSource
 
     /// A keyring file with its root key.
     public init(file: KeyringFile, root: any RootKey, random: any RandomSource = SystemRandom()) {
         self.file = file
-        self.root = root
+        self.root = Mutex(root)
         self.random = random
     }
 
+    /// Check value of the root key that is in use.
+    public var rootKeyCheckValue: [UInt8] { inForce.keyCheckValue }
+
+    private var inForce: any RootKey { root.withLock { $0 } }
+
     /// Reads the keyring; as ``KeyringFile/load(root:)``.
-    public func load() throws(KeyringError) -> Keyring { try file.load(root: root) }
+    public func load() throws(KeyringError) -> Keyring { try file.load(root: inForce) }
 
     /// Writes a keyring to a new file, under the same root key: a copy.
     /// - Throws: as ``KeyringFile/store(_:root:random:)``.
     public func write(_ keyring: Keyring, toNew path: String) throws(KeyringError) {
-        let bytes = try keyring.sealed(under: root, random: random)
+        let bytes = try keyring.sealed(under: inForce, random: random)
         do throws(DurableFileError) { try DurableFile(path).write(bytes, replacing: false) } catch {
             guard case .system(let errno) = error else { throw .fileNotWritable(errno: EEXIST) }
             throw .fileNotWritable(errno: errno)
@@ -433,13 +439,15 @@ public struct KeyringStorage: Sendable {
 
     /// Replaces the keyring, atomically and durably; as ``KeyringFile/store(_:root:random:)``.
     public func store(_ keyring: Keyring) throws(KeyringError) {
-        try file.store(keyring, root: root, random: random)
+        try file.store(keyring, root: inForce, random: random)
     }
 
-    /// Seals the keyring under another root key, one epoch later; as ``KeyringFile/migrate(from:to:random:)``.
-    /// - Returns: where the keyring is from then on. This value no longer opens it: ``KeyringError/wrongRootKey``.
-    public func migrate(to newRoot: any RootKey) throws(KeyringError) -> KeyringStorage {
-        _ = try file.migrate(from: root, to: newRoot, random: random)
-        return KeyringStorage(file: file, root: newRoot, random: random)
+    /// Seals the keyring under another root key, one epoch later; as ``KeyringFile/migrate(from:to:random:)``. That one is in use from
+    /// then on, for everybody who has this value.
+    /// - Returns: the keyring as it is stored.
+    public func migrate(to newRoot: any RootKey) throws(KeyringError) -> Keyring {
+        let keyring = try file.migrate(from: inForce, to: newRoot, random: random)
+        root.withLock { $0 = newRoot }
+        return keyring
     }
 }

@@ -58,7 +58,7 @@ public struct PolicyChangeBody: Codable, Sendable {
 public struct ApprovalBody: Codable, Sendable {
     /// Its name, `ap_…`.
     public let approval: String
-    /// `release`, `policy`, `key.destroy`, `key.compromise`, `key.enable`, `stop.clear` or `log.export`.
+    /// `release`, `policy`, `key.destroy`, `key.compromise`, `key.enable`, `root.change`, `stop.clear` or `log.export`.
     public let kind: String
     /// What exactly would be done; absent for a release and a policy.
     public let operation: String?

@@ -11,12 +11,14 @@ import NIOCore
 package struct LocalOperator: Sendable {
     private let responder: RouterResponder<VaultRequestContext>
 
-    /// - Parameter vault: open in this process.
-    package init(vault: Vault) {
+    /// - Parameters:
+    ///   - vault: open in this process.
+    ///   - custody: what there is to be done about root keys.
+    package init(vault: Vault, custody: RootKeyCustody) {
         let router = Router(context: VaultRequestContext.self)
         let silent = Logger(label: "contact-vault.operator", factory: { _ in SwiftLogNoOpLogHandler() })
         router.add(middleware: RequestMiddleware(log: ServiceLog(silent), audience: .operator))
-        OperatorRoutes(vault: vault).add(to: router)
+        OperatorRoutes(vault: vault, custody: custody).add(to: router)
         responder = router.buildResponder()
     }
 

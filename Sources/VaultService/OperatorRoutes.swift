@@ -17,6 +17,7 @@ import VaultAPI
 /// Routes of the operator's socket.
 struct OperatorRoutes {
     let vault: Vault
+    let custody: RootKeyCustody?
 
     func add(to router: Router<VaultRequestContext>) {
         router.post("/operator/clients") { request, context -> Response in
@@ -58,6 +59,7 @@ struct OperatorRoutes {
             return Response(status: .noContent)
         }
         addRegistry(to: router)
+        if let custody { RootKeyRoutes(vault: vault, custody: custody).add(to: router) }
         BackupRoutes(vault: vault).add(to: router)
         addFacts(to: router)
         addPolicy(to: router)

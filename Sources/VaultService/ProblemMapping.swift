@@ -72,6 +72,8 @@ extension ErrorReply {
             self.init(
                 .serviceUnavailable, "root-key-unavailable",
                 "The root key cannot be used now; nothing was changed")
+        case is RootKeyError, is KeyringError:
+            self.init(.conflict, "root-key-not-changed", "The new root key cannot be used; nothing was changed")
         case let fault as ConfigurationFault:
             // Only a policy that was handed in: its text is the caller's own.
             self.init(
@@ -96,6 +98,8 @@ extension ErrorReply {
         case VaultError.denied(let code): detail = code.rawValue
         case VaultError.conflict(let what): detail = ConflictText.describe(what)
         case KeyringError.rootKeyUnavailable(let error): detail = error.description
+        case let error as RootKeyError: detail = error.description
+        case let error as KeyringError: detail = error.description
         case VaultError.inconsistent("client_exists"): detail = "a client of this name is registered already"
         case VaultError.inconsistent("client_name_reserved"):
             detail = "this name is the operator's: choose another"

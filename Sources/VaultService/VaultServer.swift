@@ -18,6 +18,7 @@ public struct VaultServer: Sendable {
     private let vault: Vault
     private let configuration: ServiceConfiguration
     private let operatorSocket: String
+    private let custody: RootKeyCustody?
     private let deliverAlert: AlertDelivery?
     private let logKeysChanged: @Sendable ([String]) -> Void
     private let logger: Logger
@@ -25,17 +26,19 @@ public struct VaultServer: Sendable {
     /// A service.
     /// - Parameters:
     ///   - operatorSocket: path of the operator's socket, inside a folder that only the operator can enter.
+    ///   - custody: how root keys are opened and recorded; without it the root key is changed elsewhere.
     ///   - deliverAlert: where emergency alerts go besides the log of the service; `nil` for nowhere.
     ///   - logKeysChanged: called with the public keys of the log, the active one first, when they have changed.
     ///   - logger: where operations are logged; never accesses.
     public init(
-        vault: Vault, configuration: ServiceConfiguration, operatorSocket: String,
+        vault: Vault, configuration: ServiceConfiguration, operatorSocket: String, custody: RootKeyCustody? = nil,
         deliverAlert: AlertDelivery? = nil, logKeysChanged: @escaping @Sendable ([String]) -> Void = { _ in },
         logger: Logger
     ) {
         self.vault = vault
         self.configuration = configuration
         self.operatorSocket = operatorSocket
+        self.custody = custody
         self.deliverAlert = deliverAlert
         self.logKeysChanged = logKeysChanged
         self.logger = logger
@@ -95,7 +98,7 @@ public struct VaultServer: Sendable {
 
         let operators = Router(context: VaultRequestContext.self)
         operators.add(middleware: RequestMiddleware(log: log, audience: .operator))
-        OperatorRoutes(vault: vault).add(to: operators)
+        OperatorRoutes(vault: vault, custody: custody).add(to: operators)
 
         // A socket that a killed process left behind; the store's lock says that no other process serves.
         _ = unsafe unlink(operatorSocket)

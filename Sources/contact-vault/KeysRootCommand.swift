@@ -44,11 +44,11 @@ struct KeysRootShow: AsyncParsableCommand {
 struct KeysRootMigrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate",
-        abstract: "Seal the keyring under another root key, and write it into the configuration.",
+        abstract: "Seal the keyring under another root key, once a second person has approved it.",
         discussion: """
-            The service has to be stopped. --to file makes a new file with a new root key, which is also how a passphrase is \
-            changed. If it is broken off, run it again with the same options (without --make-key, if the key is there): either \
-            nothing has happened, or what is left of it is done.
+            The first run makes the new root key and asks; the second, with the options that the first one prints, changes. Releases go \
+            on meanwhile. --to file makes a new file with a new root key, which is also how a passphrase is changed. If it is broken off, \
+            run it again with the same options: either nothing has happened, or what is left of it is done.
 
             Example: contact-vault keys root migrate --to pkcs11 --module /usr/lib/softhsm/libsofthsm2.so \
             --token contact-vault --key root --make-key --passphrase-file OLD --new-passphrase-file PIN
@@ -64,112 +64,96 @@ struct KeysRootMigrate: AsyncParsableCommand {
         transform: RootKeySettings.Provider.named)
     var to: RootKeySettings.Provider
 
+    @Option(help: "With --to file: the file in the vault's folder that the first run made.")
+    var file: String?
+
+    func validate() throws {
+        if file != nil, to != .file { throw ValidationError("--file is for --to file") }
+    }
+
     func run() async throws {
         let folder = options.folder
         try folder.requireVault()
-        do { try await SQLiteStore.open(path: folder.store).close() } catch StoreError.locked {
-            throw CommandFailure(
-                "a service or another command has this vault open: stop it first; nothing was changed")
-        }
-        let current = try folder.loadConfiguration().rootKey
-        let keyring = KeyringFile(folder.keyring)
-        let (epoch, checkValue) = (try keyring.statedEpoch(), try keyring.rootKeyCheckValue())
         let secret = KeptSecret(newPassphrase)
-
-        // What a migration that was broken off left: the keyring under the new root key, the configuration with the old one.
-        let left = try token.settings(to, file: "root-\(epoch).key")
-        let found = try existing(left, in: folder, secret)
-        if let found, found.keyCheckValue == checkValue {
-            guard left != current else {
-                throw CommandFailure("the vault is under \(current.text) already; nothing was changed")
-            }
-            let text = try folder.configuration(with: left)
-            // An entry says that the keyring was changed, unless one does already.
-            try await recordKeyring(KeyringStorage(file: keyring, root: found), in: folder)
-            try write(text, left, of: folder)
-            Terminal.message("the keyring was under \(left.text) already; the configuration now says so")
-            return
-        }
-
-        let new = try token.settings(to, file: "root-\(epoch + 1).key")
+        let new = try prepare(in: folder, secret)
         let text = try folder.configuration(with: new)
-        let old = KeyringStorage(file: keyring, root: try folder.rootKey(current, passphrase))
-        // The opened vault keeps others out, and has compared the keyring with the log: an old one does not become a new one.
-        let vault = try await folder.open(instance: "cli") { old }
-        let migrated: KeyringStorage
-        do {
-            migrated = try old.migrate(to: try found ?? make(new, in: folder, secret))
-            try write(text, new, of: folder)
-        } catch {
-            try? await vault.close()
-            throw error
-        }
-        try await vault.close()
-        try await recordKeyring(migrated, in: folder)
-        Terminal.message("the keyring is under \(new.text)")
-        Terminal.message(
-            "copies of the keyring from before still open under \(current.text): keep that as long as them")
-    }
+        if try await finish(new, text, in: folder, secret) { return }
 
-    /// The new root key, if it is there already.
-    private func existing(
-        _ settings: RootKeySettings, in folder: VaultFolder, _ secret: KeptSecret
-    ) throws -> (any RootKey)? {
-        switch settings {
-        case .file(let name):
-            guard FileManager.default.fileExists(atPath: folder.path + "/" + name) else { return nil }
-            // The one in force has been made for this epoch, and says nothing of what comes next.
-            if try folder.loadConfiguration().rootKey == settings { return nil }
-            let root = try open(leftOver: name, in: folder, secret)
-            return root.keyCheckValue == (try KeyringFile(folder.keyring).rootKeyCheckValue()) ? root : nil
-        case .credential: return try settings.open(in: folder) { try secret.read($0) }
-        case .pkcs11: return token.makeKey ? nil : try settings.open(in: folder) { try secret.read($0) }
+        // The service opens a credential of its own, and asks nobody for it.
+        let given = try new.provider == .credential ? nil : secret.share(new.provider == .file ? .passphrase : .pin)
+        switch try await folder.withSession(passphrase, { try await $0.changeRootKey(to: new, secret: given) }) {
+        case .waiting(let approval):
+            Terminal.waiting(approval)
+            Terminal.message("then: contact-vault keys root migrate \(again(new))")
+        case .done(let done):
+            guard done.recorded else { throw notRecorded(new) }
+            tell(new, epoch: done.epoch)
         }
     }
 
-    /// Makes the new root key, and opens it.
-    private func make(
-        _ settings: RootKeySettings, in folder: VaultFolder, _ secret: KeptSecret
-    ) throws -> any RootKey {
-        switch settings {
-        case .file(let name):
-            do {
-                return try RootKeyFile.create(
-                    at: folder.path + "/" + name, passphrase: secret.read(.passphrase), random: SystemRandom()
-                )
-            } catch RootKeyError.alreadyExists {
-                return try open(leftOver: name, in: folder, secret)
-            }
-        case .credential: break
-        case .pkcs11: try settings.makeKey(pin: try secret.read(.pin))
-        }
-        return try settings.open(in: folder) { try secret.read($0) }
+    /// Makes the new root key, unless it is there.
+    private func prepare(in folder: VaultFolder, _ secret: KeptSecret) throws -> RootKeySettings {
+        let settings = try token.settings(to, file: try file ?? madeFile(in: folder, secret))
+        if token.makeKey { try settings.makeKey(pin: try secret.read(.pin)) }
+        return settings
     }
 
-    /// Opens a file that a migration made and did not use.
-    private func open(
-        leftOver name: String, in folder: VaultFolder, _ secret: KeptSecret
-    ) throws -> RootKeyFile {
-        do {
-            return try RootKeyFile.load(at: folder.path + "/" + name) { try secret.read(.passphrase) }
-        } catch RootKeyError.wrongPassphrase {
-            throw CommandFailure(
-                "\(name) is left of a migration that was broken off, and this is not its passphrase: give that, or, if "
-                    + "`keys list` works, move the file away; nothing was changed")
-        }
+    /// Makes a root key file, with a name that says which key it is.
+    private func madeFile(in folder: VaultFolder, _ secret: KeptSecret) throws -> String {
+        guard to == .file else { return "" }
+        let new = folder.path + "/.root-new.key"
+        // Left of a run that was broken off before it asked for anything.
+        try? FileManager.default.removeItem(atPath: new)
+        let root = try RootKeyFile.create(
+            at: new, passphrase: try secret.read(.passphrase), random: SystemRandom())
+        let name = "root-\(Hex.encode(root.keyCheckValue.prefix(4))).key"
+        try FileManager.default.moveItem(atPath: new, toPath: folder.path + "/" + name)
+        VaultFolder.sync(folder.path)
+        return name
     }
 
-    private func write(_ text: String, _ settings: RootKeySettings, of folder: VaultFolder) throws {
+    /// What a migration that was broken off left: the keyring under the new root key, the configuration with the old one.
+    /// - Returns: whether that was so, and is mended.
+    private func finish(
+        _ new: RootKeySettings, _ text: String, in folder: VaultFolder, _ secret: KeptSecret
+    ) async throws -> Bool {
+        do { try await SQLiteStore.open(path: folder.store).close() } catch StoreError.locked {
+            // A service that serves has the keyring open, under whichever root key.
+            return false
+        }
+        let keyring = KeyringFile(folder.keyring)
+        let root = try new.open(in: folder) { try secret.read($0) }
+        guard try keyring.rootKeyCheckValue() == root.keyCheckValue else { return false }
+        guard try folder.loadConfiguration().rootKey != new else {
+            throw CommandFailure("the vault is under \(new.text) already; nothing was changed")
+        }
+        // An entry says that the keyring was changed, unless one does already.
+        try await folder.open(instance: "cli") { KeyringStorage(file: keyring, root: root) }.close()
         do { try DurableFile(folder.configuration).write(Array(text.utf8), replacing: true) } catch {
-            throw CommandFailure(
-                "the keyring is under the new root key, but contact-vault.yaml could not be written: run this again "
-                    + "(without --make-key), or write this into it:\n" + settings.section)
+            throw notRecorded(new)
         }
+        tell(new, epoch: try keyring.statedEpoch())
+        return true
     }
 
-    /// Opens the vault by the keyring as it is now, so that the log has its epoch.
-    private func recordKeyring(_ storage: KeyringStorage, in folder: VaultFolder) async throws {
-        try await folder.open(instance: "cli") { storage }.close()
+    private func tell(_ new: RootKeySettings, epoch: UInt64) {
+        Terminal.message("the keyring is under \(new.text), at epoch \(epoch), and contact-vault.yaml says so")
+        Terminal.message(
+            "from its next start the service needs that root key; copies of the keyring from before still open under the one of then")
+    }
+
+    private func notRecorded(_ new: RootKeySettings) -> CommandFailure {
+        CommandFailure(
+            "the keyring is under the new root key, but contact-vault.yaml could not be written: write this into it:\n" + new.section)
+    }
+
+    /// The options of the second run.
+    private func again(_ new: RootKeySettings) -> String {
+        switch new {
+        case .file(let name): "--to file --file \(name)"
+        case .credential: "--to credential"
+        case .pkcs11(let module, let token, let key): "--to pkcs11 --module \(module) --token '\(token)' --key '\(key)'"
+        }
     }
 }
 
@@ -180,9 +164,14 @@ private final class KeptSecret {
 
     init(_ options: NewPassphraseOptions) { self.options = options }
 
-    func read(_ secret: RootKeySecret) throws -> SecretBytes {
+    func share(_ secret: RootKeySecret) throws -> SharedSecret {
         let shared = try kept ?? SharedSecret(options.read(secret))
         kept = shared
+        return shared
+    }
+
+    func read(_ secret: RootKeySecret) throws -> SecretBytes {
+        let shared = try share(secret)
         return shared.bytes.copy(0..<shared.bytes.count)
     }
 }

@@ -10,6 +10,7 @@ import PurposePolicy
 import StrictEncoding
 import VaultAPI
 import VaultClient
+import VaultCrypto
 import VaultService
 
 /// What became of a request that may need a second person.
@@ -30,7 +31,9 @@ struct OperatorSession: Sendable {
 
     private let place: Place
 
-    init(_ vault: Vault) { place = .here(vault, LocalOperator(vault: vault)) }
+    init(_ vault: Vault, in folder: VaultFolder) {
+        place = .here(vault, LocalOperator(vault: vault, custody: folder.custody))
+    }
 
     init(service socket: String) { place = .service(OperatorConnection(socket: socket)) }
 
@@ -94,6 +97,22 @@ struct OperatorSession: Sendable {
     func step(_ step: String, key: String, version: UInt32) async throws -> Approved<KeyBody> {
         try approved(
             KeyBody.self, try await send("POST", "/operator/keys/\(key)/versions/\(version)/\(step)"))
+    }
+
+    /// What became of a change of the root key; `recorded` if the configuration says so.
+    struct RootKeyBody: Decodable {
+        let epoch: UInt64
+        let recorded: Bool
+    }
+
+    func changeRootKey(
+        to settings: RootKeySettings, secret: SharedSecret?
+    ) async throws -> Approved<RootKeyBody> {
+        var object = settings.json
+        object["secret"] = secret.map { .string(Base64URL.encode($0.bytes.revealBytes())) }
+        return try approved(
+            RootKeyBody.self,
+            try await send("POST", "/operator/root-key", body: JSONValue.object(object).canonicalBytes))
     }
 
     func keyReport() async throws -> KeyReportBody {
@@ -416,7 +435,7 @@ extension VaultFolder {
     private func session(_ passphrase: PassphraseOptions) async throws -> OperatorSession {
         try requireVault()
         do {
-            return OperatorSession(try await open(passphrase, instance: "cli"))
+            return OperatorSession(try await open(passphrase, instance: "cli"), in: self)
         } catch StoreError.locked {
             // A store that is locked without a service behind it is another command at work.
             guard FileManager.default.fileExists(atPath: operatorSocket) else { throw StoreError.locked }

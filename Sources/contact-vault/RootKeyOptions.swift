@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import EnvelopeEncryption
+import FileStorage
 import Foundation
 import HardwareRootKey
 import VaultCrypto
@@ -208,6 +209,20 @@ extension RootKeyCredential {
 }
 
 extension VaultFolder {
+    /// How a running vault opens another root key of this folder, and says so in its configuration.
+    var custody: RootKeyCustody {
+        RootKeyCustody(
+            open: { settings, secret in
+                try settings.open(in: self) { _ in
+                    guard let secret else { throw RootKeyError.passphraseEmpty }
+                    return secret.bytes.copy(0..<secret.bytes.count)
+                }
+            },
+            record: { settings in
+                try DurableFile(configuration).write(Array(try configuration(with: settings).utf8), replacing: true)
+            })
+    }
+
     /// Opens the root key that the settings name.
     func rootKey(_ settings: RootKeySettings, _ passphrase: PassphraseOptions) throws -> any RootKey {
         try settings.open(in: self) { try passphrase.read($0) }

@@ -71,15 +71,17 @@ struct KeyringMigrationTests {
             name: nil, phone: Fixture.secret("+8613800138000"), relation: nil, binding: Fixture.attributes,
             context: Fixture.context, random: Fixture.random)
         let bytes = try folder.contents(of: "keyring")
-        let migrated = try storage.migrate(to: new)
-        let opened = try migrated.load()
-        #expect(opened.epoch == keyring.epoch + 1)
+        let before = KeyringStorage(file: KeyringFile(folder.file("keyring")), root: old, random: Fixture.random)
+        let opened = try storage.migrate(to: new)
+        #expect(try storage.load().epoch == opened.epoch && opened.epoch == keyring.epoch + 1)
         #expect(opened.keys == keyring.keys)
         #expect(opened.floors == keyring.floors)
         #expect(Fixture.refusal(of: sealed, by: opened, permit: Fixture.permit()) == nil)
         #expect(refusal(folder.file("keyring"), by: old) == .wrongRootKey)
-        #expect(throws: KeyringError.wrongRootKey) { () throws in _ = try storage.load() }
-        #expect(throws: KeyringError.wrongRootKey) { () throws in try storage.store(opened) }
+        #expect(throws: KeyringError.wrongRootKey) { () throws in _ = try before.load() }
+        #expect(throws: KeyringError.wrongRootKey) { () throws in try before.store(opened) }
+        // Who has the storage goes on with the new one.
+        try storage.store(KeyringEditor(opened).finish())
         #expect(try folder.mode(of: "keyring") == 0o600)
         // A copy from before still needs the old root key, and nothing else.
         try folder.write(bytes, to: "copy")
@@ -110,7 +112,7 @@ struct KeyringMigrationTests {
         #expect(refusal(crashed + "/" + temporary, by: new) == nil)
         // It can be done again from there.
         let again = KeyringStorage(file: KeyringFile(crashed + "/keyring"), root: old, random: Fixture.random)
-        #expect(try again.migrate(to: new).load().keys == keyring.keys)
+        #expect(try again.migrate(to: new).keys == keyring.keys)
         // And after the rename.
         #expect(refusal(folder.file("keyring"), by: new) == nil)
         #expect(refusal(folder.file("keyring"), by: old) == .wrongRootKey)

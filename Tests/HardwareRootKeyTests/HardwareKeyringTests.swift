@@ -87,13 +87,15 @@ enum SoftTokenTests {
             let second = try RootKeyFile.create(
                 at: folder + "/second.key", passphrase: passphrase(), logCost: 10, random: SystemRandom())
             let last = try credential([UInt8](64..<96))
-            var storage = KeyringStorage(file: file, root: first)
+            let storage = KeyringStorage(file: file, root: first)
             try storage.store(keyring)
             let roots: [any RootKey] = [first, token, second, last]
             for (index, root) in roots.enumerated().dropFirst() {
-                let before = storage
-                storage = try before.migrate(to: root)
+                // Somebody else who has the old root key: what is in this process follows.
+                let before = KeyringStorage(file: file, root: roots[index - 1])
+                #expect(try storage.migrate(to: root).epoch == UInt64(index + 1))
                 #expect(try storage.load().epoch == UInt64(index + 1))
+                #expect(storage.rootKeyCheckValue == root.keyCheckValue)
                 #expect(try file.rootKeyCheckValue() == root.keyCheckValue)
                 #expect(refusal(root) == nil)
                 for other in roots where other.keyCheckValue != root.keyCheckValue {
@@ -124,8 +126,8 @@ enum SoftTokenTests {
             try token.move(isAway: false)
             #expect(try storage.load().epoch == 1)
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 3)
-            let migrated = try storage.migrate(to: hardware)
-            #expect(try migrated.load().epoch == 2)
+            #expect(try storage.migrate(to: hardware).epoch == 2)
+            #expect(try storage.load().epoch == 2)
         }
     }
 }

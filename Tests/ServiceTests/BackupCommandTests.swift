@@ -147,6 +147,7 @@ struct BackupCommandTests {
     )
     func keys() throws {
         let vault = try ServedVault()
+        try vault.addClient("security-1", kind: "service", roles: ["security"])
         let contacts = try vault.importContacts((0..<3).map { Invented.contact($0) })
         try vault.start()
         let old = vault.folder.file("old")
@@ -379,6 +380,7 @@ struct BackupRestoreCommandTests {
     )
     func refusals() throws {
         let vault = try ServedVault()
+        try vault.addClient("security-1", kind: "service", roles: ["security"])
         _ = try vault.importContacts((0..<3).map { Invented.contact($0) })
         let other = try ServedVault()
         let (own, foreign) = (vault.folder.file("own"), vault.folder.file("foreign"))

@@ -153,68 +153,116 @@ struct RootKeyCommandTests {
         #expect(gone.code == 1 && gone.messages.contains("no token has this label"), "\(gone.messages)")
     }
 
+    /// Another root key: asked for, approved by a second person, and done.
+    /// - Parameter options: of the first run.
+    /// - Returns: what the second run said, and its options.
+    @discardableResult
+    private func migrate(
+        _ vault: ServedVault, _ token: CommandToken, _ options: [String]
+    ) throws -> (done: CommandLineProgram.Outcome, options: [String]) {
+        let migrate = ["keys", "root", "migrate", "--data", vault.data, "--to"]
+        let asked = try token.run(migrate + options)
+        try #require(asked.code == 0 && asked.messages.contains("waits for a second person"), "\(asked.messages)")
+        let before = try token.run(["keys", "root", "show", "--data", vault.data]).output
+        try vault.approve(asked)
+        #expect(try token.run(["keys", "root", "show", "--data", vault.data]).output == before, "an approval alone does nothing")
+        var again = options.filter { $0 != "--make-key" }
+        if options[0] == "file" {
+            let name = asked.messages.split(whereSeparator: { " \n".contains($0) }).last {
+                $0.hasPrefix("root-") && $0.hasSuffix(".key")
+            }
+            again += ["--file", String(try #require(name, "\(asked.messages)"))]
+        }
+        let done = try token.run(migrate + again)
+        try #require(done.code == 0 && done.messages.contains("the keyring is under"), "\(done.messages)")
+        return (done, again)
+    }
+
     @Test(
-        "from a file to a token to a file to a credential; contacts open after each, and the log says that keys changed"
+        "while it serves, from a file to a token to a file to another to a credential; contacts open meanwhile and after a new start, and the log says so"
     )
     func migrations() async throws {
         let vault = try ServedVault()
         let token = try CommandToken(in: vault.folder)
+        try vault.addClient("security-1", kind: "service", roles: ["security"])
         let contacts = try vault.importContacts((0..<4).map { Invented.contact($0) })
         try "# kept\n".appendLine(to: vault.data + "/contact-vault.yaml")
-        let migrate = ["keys", "root", "migrate", "--data", vault.data, "--to"]
-
-        // Not while it serves.
-        try vault.start()
-        let served = try token.run(
-            migrate + ["pkcs11", "--make-key", "--new-passphrase-file", token.pinFile] + token.location)
-        #expect(served.code == 1 && served.messages.contains("stop it first"), "\(served.messages)")
-        #expect(vault.stop() == 0)
-
-        func open(_ contact: Int, _ options: [String]) async throws {
-            try vault.start(options, environment: token.environment)
-            let client = try vault.client()
-            let access = try await client.token(for: .release(of: contacts[contact]))
-            let released = try await client.release(
-                contacts[contact], action: try #require(Action("dial")), token: access)
-            #expect(released.release.hasPrefix("rl_"))
-            try await client.shutdown()
-            let found = try vault.entries().filter { $0.entry.basis?.text == "found.changed" }
-            #expect(found.count == contact + 1 && found.last?.entry.generation == UInt64(contact + 2))
+        let dial = try #require(Action("dial"))
+        try vault.start(environment: token.environment)
+        let client = try vault.client()
+        let roots: [(options: [String], next: [String])] = [
+            (
+                ["pkcs11", "--make-key", "--new-passphrase-file", token.pinFile] + token.location,
+                ["--passphrase-file", token.pinFile]
+            ),
+            (["file", "--new-passphrase-file", token.passphraseFile], ["--passphrase-file", token.passphraseFile]),
+            // Another passphrase is another file.
+            (["file", "--new-passphrase-file", token.pinFile], ["--passphrase-file", token.pinFile]),
+            (["credential"], []),
+        ]
+        for (number, root) in roots.enumerated() {
+            let releases = Task {
+                for _ in 0..<20 {
+                    let access = try await client.token(for: .release(of: contacts[number]))
+                    _ = try await client.release(contacts[number], action: dial, token: access)
+                }
+            }
+            let done = try migrate(vault, token, root.options)
+            // Again, it changes nothing and says what is so.
+            let same = try token.run(["keys", "root", "migrate", "--data", vault.data, "--to"] + done.options)
+            #expect(same.code == 0 && !same.messages.contains("waits"), "\(same.messages)")
+            // Keys go on changing, under the new root key.
+            try vault.command("keys", "rotate", "dpop_nonce")
+            try await releases.value
+            let entries = try vault.entries().filter { $0.entry.kind == .keyRoot && $0.entry.outcome == .permit }
+            #expect(entries.count == number + 1 && entries.last?.entry.basis?.text == root.options[0])
+            #expect(try VaultFolderText.configuration(vault).contains("# kept"))
             #expect(vault.stop() == 0)
             #expect(try vault.verifyLog().code == 0)
-            #expect(try VaultFolderText.configuration(vault).contains("# kept"))
+            // The root key of before opens it no more.
+            if number > 0, !roots[number - 1].next.isEmpty, roots[number - 1].next != root.next {
+                let old = try token.run(["keys", "list", "--data", vault.data] + roots[number - 1].next)
+                #expect(number == 3 || old.code == 1, "\(old.messages)")
+            }
+            try vault.start(root.next, environment: token.environment)
         }
-        func expectDone(_ arguments: [String]) throws {
-            let outcome = try token.run(migrate + arguments)
-            #expect(outcome.code == 0, "\(outcome.messages)")
-        }
-        try expectDone(["pkcs11", "--make-key", "--new-passphrase-file", token.pinFile] + token.location)
-        try await open(0, ["--passphrase-file", token.pinFile])
-        let again = try token.run(
-            migrate + ["pkcs11", "--passphrase-file", token.pinFile, "--new-passphrase-file", token.pinFile]
-                + token.location)
-        #expect(again.code == 1 && again.messages.contains("already"), "\(again.messages)")
-
-        try expectDone([
-            "file", "--passphrase-file", token.pinFile, "--new-passphrase-file", token.passphraseFile,
-        ])
-        #expect(try VaultFolderText.configuration(vault).contains("file: root-3.key"))
-        try await open(1, ["--passphrase-file", token.passphraseFile])
-
-        // Another passphrase is another file.
-        try expectDone([
-            "file", "--passphrase-file", token.passphraseFile, "--new-passphrase-file", token.pinFile,
-        ])
-        try await open(2, ["--passphrase-file", token.pinFile])
-        let old = try token.run(
-            ["keys", "list", "--data", vault.data, "--passphrase-file", token.passphraseFile])
-        #expect(old.code == 1 && old.messages.contains("wrong passphrase"), "\(old.messages)")
-
-        try expectDone(["credential", "--passphrase-file", token.pinFile])
-        try await open(3, [])
+        #expect(try vault.entries().allSatisfy { $0.entry.basis?.text != "found.changed" })
+        try await client.shutdown()
+        #expect(vault.stop() == 0)
         let without = try CommandLineProgram.run(["keys", "list", "--data", vault.data])
         #expect(
             without.code == 1 && without.messages.contains("LoadCredentialEncrypted"), "\(without.messages)")
+    }
+
+    @Test("an approval is of one root key, and used once; nobody approves it for themselves")
+    func twoPeople() throws {
+        let vault = try ServedVault()
+        let token = try CommandToken(in: vault.folder)
+        try vault.addClient("security-1", kind: "service", roles: ["security"])
+        try vault.addClient("dialer-9", kind: "service", roles: ["collection"])
+        try vault.start(environment: token.environment)
+        let keyring = try Data(contentsOf: URL(fileURLWithPath: vault.data + "/keyring"))
+        let toFile = [
+            "keys", "root", "migrate", "--data", vault.data, "--to", "file", "--new-passphrase-file",
+            token.passphraseFile,
+        ]
+        let asked = try token.run(toFile)
+        let approval = try #require(
+            asked.messages.split(whereSeparator: { " \n".contains($0) }).first { $0.hasPrefix("ap_") })
+        let oneself = try token.run(["approvals", "approve", String(approval), "--data", vault.data])
+        #expect(oneself.code == 1, "\(oneself.messages)")
+        let stranger = try token.run([
+            "approvals", "approve", String(approval), "--client", "dialer-9", "--key", vault.keyFile("dialer-9"),
+            "--issuer", vault.issuer,
+        ])
+        #expect(stranger.code == 1, "\(stranger.messages)")
+        try vault.approve(asked)
+        // Another key than the approved one, of the same kind and passphrase.
+        let other = try token.run(toFile)
+        #expect(other.messages.contains("waits for a second person"), "\(other.messages)")
+        #expect(try token.run(["keys", "root", "migrate", "--data", vault.data, "--to", "credential"]).messages.contains("waits"))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: vault.data + "/keyring")) == keyring)
+        #expect(vault.stop() == 0)
     }
 
     @Test(
@@ -223,31 +271,33 @@ struct RootKeyCommandTests {
     func brokenOff() throws {
         let vault = try ServedVault()
         let token = try CommandToken(in: vault.folder)
+        try vault.addClient("security-1", kind: "service", roles: ["security"])
         let configuration = vault.data + "/contact-vault.yaml"
         let before = try VaultFolderText.configuration(vault)
-        let migrate = ["keys", "root", "migrate", "--data", vault.data, "--to"]
-        let toToken =
-            migrate + ["pkcs11", "--new-passphrase-file", token.pinFile] + token.location
-        func breakOff(_ arguments: [String]) throws {
-            let done = try token.run(arguments)
-            #expect(done.code == 0, "\(done.messages)")
+        let command = ["keys", "root", "migrate", "--data", vault.data, "--to"]
+        func breakOff(_ options: [String], servedBy passphrase: [String]) throws -> [String] {
+            try vault.start(passphrase, environment: token.environment)
+            let done = try migrate(vault, token, options)
+            #expect(vault.stop() == 0)
             try before.write(toFile: configuration, atomically: true, encoding: .utf8)
             let refused = try token.run(["keys", "list", "--data", vault.data])
             #expect(refused.code == 1 && refused.messages.contains("run it again"), "\(refused.messages)")
+            return command + done.options
         }
-        try breakOff(toToken + ["--make-key"])
+        let toToken = try breakOff(
+            ["pkcs11", "--make-key", "--new-passphrase-file", token.pinFile] + token.location, servedBy: [])
         let finished = try token.run(toToken)
-        #expect(finished.code == 0 && finished.messages.contains("already"), "\(finished.messages)")
+        #expect(finished.code == 0 && finished.messages.contains("the keyring is under"), "\(finished.messages)")
         let list = ["keys", "list", "--data", vault.data, "--passphrase-file"]
         #expect(try token.run(list + [token.pinFile]).code == 0)
+        let already = try token.run(toToken)
+        #expect(already.code == 1 && already.messages.contains("already"), "\(already.messages)")
 
         // The same with a new file, and with another root key than the one that it was broken off with.
-        let toFile =
-            migrate + [
-                "file", "--passphrase-file", token.pinFile, "--new-passphrase-file", token.passphraseFile,
-            ]
-        try breakOff(toFile)
-        let other = try token.run(migrate + ["credential"])
+        let toFile = try breakOff(
+            ["file", "--new-passphrase-file", token.passphraseFile],
+            servedBy: ["--passphrase-file", token.pinFile])
+        let other = try token.run(command + ["credential"])
         #expect(other.code == 1 && other.messages.contains("another root key"), "\(other.messages)")
         #expect(try token.run(toFile).code == 0)
         #expect(try token.run(list + [token.passphraseFile]).code == 0)
@@ -273,11 +323,10 @@ struct RootKeyCommandTests {
         let vault = try ServedVault()
         let token = try CommandToken(in: vault.folder)
         let contacts = try vault.importContacts((0..<2).map { Invented.contact($0) })
-        let migrated = try token.run(
-            ["keys", "root", "migrate", "--data", vault.data, "--to", "pkcs11", "--make-key"]
-                + ["--new-passphrase-file", token.pinFile] + token.location)
-        #expect(migrated.code == 0, "\(migrated.messages)")
-        try vault.start(["--passphrase-file", token.pinFile], environment: token.environment)
+        try vault.addClient("security-1", kind: "service", roles: ["security"])
+        try vault.start(environment: token.environment)
+        try migrate(
+            vault, token, ["pkcs11", "--make-key", "--new-passphrase-file", token.pinFile] + token.location)
         let client = try vault.client()
         let dial = try #require(Action("dial"))
         func release(_ number: Int) async throws {

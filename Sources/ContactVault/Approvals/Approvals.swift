@@ -56,7 +56,7 @@ extension Vault {
     }
 
     /// Approves one operation. A policy comes into force with it, a step of a key or the end of a stop flag is carried out with it; a
-    /// release or an export may then be asked for once by who asked before.
+    /// release, an export or another root key may then be asked for once by who asked before.
     /// - Throws: ``VaultError/approvalByRequester``, ``VaultError/approvalVoid``, ``VaultError/notFound``; what the operation itself
     ///   throws, and it is then not approved.
     public func approve(_ id: ApprovalID, as caller: Caller, requestID: Reference) async throws {
@@ -73,7 +73,7 @@ extension Vault {
                 covers: { access throws(TokenError) in
                     switch known?.kind {
                     case .release, .stopLift: _ = try access.management(.approve, of: contact)
-                    case .policy, .keyDestroy, .keyCompromise, .keyEnable:
+                    case .policy, .keyDestroy, .keyCompromise, .keyEnable, .rootChange:
                         try access.keyManagement(.approve)
                     case .logExport: _ = try access.accessLog(.export)
                     case nil: throw .insufficientScope
@@ -169,7 +169,7 @@ extension ManagedTransaction {
             case .release: [.collection, .complaints, .privacy]
             case .stopLift: [.privacy]
             case .logExport: [.privacy]
-            case .policy, .keyDestroy, .keyCompromise, .keyEnable: [.security]
+            case .policy, .keyDestroy, .keyCompromise, .keyEnable, .rootChange: [.security]
             }
         guard !client.roles.isDisjoint(with: roles) else { return false }
         if let contact = approval.contact {
@@ -215,7 +215,7 @@ private enum ApprovalView: Sendable {
         case (.contact(let contact), .release), (.contact(let contact), .stopLift):
             approval.contact == contact
         case (.keysAndPolicy, .policy), (.keysAndPolicy, .keyDestroy), (.keysAndPolicy, .keyCompromise),
-            (.keysAndPolicy, .keyEnable):
+            (.keysAndPolicy, .keyEnable), (.keysAndPolicy, .rootChange):
             true
         case (.exports, .logExport): true
         default: false

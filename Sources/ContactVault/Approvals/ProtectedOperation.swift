@@ -23,6 +23,8 @@ public enum ProtectedOperation: Hashable, Sendable {
     case compromiseKey(KeyReference)
     /// Takes a key version into use again that was switched off.
     case enableKey(KeyReference)
+    /// Puts the keyring under another root key: the one with this check value, which is where is said.
+    case changeRoot(RootKeyPlace, keyCheckValue: [UInt8])
     /// Takes a contact's stop flag away, and its number from the stop list.
     case liftStop(ContactID)
     /// Exports what the log discloses of everybody, over this time.
@@ -34,6 +36,7 @@ public enum ProtectedOperation: Hashable, Sendable {
         case .destroyKey: .keyDestroy
         case .compromiseKey: .keyCompromise
         case .enableKey: .keyEnable
+        case .changeRoot: .rootChange
         case .liftStop: .stopLift
         case .export: .logExport
         }
@@ -43,7 +46,7 @@ public enum ProtectedOperation: Hashable, Sendable {
     var isDoneByApproval: Bool {
         switch self {
         case .destroyKey, .compromiseKey, .enableKey, .liftStop: true
-        case .export: false
+        case .changeRoot, .export: false
         }
     }
 
@@ -55,6 +58,9 @@ public enum ProtectedOperation: Hashable, Sendable {
             object["key"] = .string(key.name.name)
             object["id"] = .integer(Int64(key.id))
             object["version"] = .integer(Int64(key.version))
+        case .changeRoot(let place, let value):
+            object["place"] = .string(place.rawValue)
+            object["key_check_value"] = .string(Base64URL.encode(value))
         case .liftStop: break
         case .export(let time, let profile):
             object["from"] = time.from.map { .string($0.descriptionWithMilliseconds) }
@@ -73,6 +79,8 @@ public enum ProtectedOperation: Hashable, Sendable {
         case .destroyKey(let key): "take the secret of \(named(key)) away for good"
         case .compromiseKey(let key): "mark \(named(key)) as known to somebody, for good"
         case .enableKey(let key): "take \(named(key)) into use again"
+        case .changeRoot(let place, let value):
+            "put the keyring under the root key with check value \(Hex.encode(value)), of provider \(place.rawValue)"
         case .liftStop(let contact):
             "take the stop flag of \(contact) away, and its number from the stop list"
         case .export(let time, let profile):
@@ -103,6 +111,11 @@ public enum ProtectedOperation: Hashable, Sendable {
         case .keyEnable:
             guard let key = key() else { return nil }
             self = .enableKey(key)
+        case .rootChange:
+            guard let place = object["place"]?.stringValue.flatMap({ RootKeyPlace(rawValue: $0) }),
+                let value = object["key_check_value"]?.stringValue.flatMap({ Base64URL.decode($0) })
+            else { return nil }
+            self = .changeRoot(place, keyCheckValue: value)
         case .stopLift:
             guard let contact = approval.contact else { return nil }
             self = .liftStop(contact)

@@ -47,7 +47,7 @@ public enum KeyChange: Hashable, Sendable {
         case .destroyKey(let key): self = .destroy(key)
         case .compromiseKey(let key): self = .compromise(key)
         case .enableKey(let key): self = .enable(key)
-        case .liftStop, .export: return nil
+        case .changeRoot, .liftStop, .export: return nil
         }
     }
 
@@ -228,7 +228,7 @@ extension Vault {
         }
     }
 
-    private func load(_ keyring: Keyring) {
+    func load(_ keyring: Keyring) {
         // It throws for a name of the vault that could not have been opened.
         guard let keys = try? LoadedKeys(keyring, identity, trusted: trustedIssuers) else { return }
         state.replace(keys: keys)

@@ -180,6 +180,8 @@ public struct StoredApproval: Hashable, Sendable {
         case keyCompromise = "key.compromise"
         /// A key version that was switched off, in use again.
         case keyEnable = "key.enable"
+        /// Another root key.
+        case rootChange = "root.change"
         /// A stop flag taken away.
         case stopLift = "stop.clear"
         /// An export of what the log discloses of everybody.
