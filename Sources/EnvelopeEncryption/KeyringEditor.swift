@@ -77,6 +77,16 @@ public struct KeyringEditor: Sendable {
     public mutating func destroy(_ reference: KeyReference) throws(KeyringError) {
         try move(reference, from: [.preActive, .disabled, .compromised], to: .destroyed)
         entries[try index(of: reference)].material = .destroyed
+        guard reference.name == .kek else { return }
+        // Versions below the least that is left are gone for good; so is every copy of a record under one.
+        let left = entries.filter {
+            $0.reference.name == .kek && $0.reference.id == reference.id && $0.state != .destroyed
+        }
+        if let least = left.map(\.reference.version).min(), least > floors[reference.id] ?? 1,
+            left.contains(where: { isActive($0, .kek) && $0.reference.version >= least })
+        {
+            floors[reference.id] = least
+        }
     }
 
     /// Raises the least version of a key-encryption key that still opens. An old copy of a record, put back

@@ -73,7 +73,8 @@ extension ErrorReply {
                 .serviceUnavailable, "root-key-unavailable",
                 "The root key cannot be used now; nothing was changed")
         case is RootKeyError, is KeyringError:
-            self.init(.conflict, "root-key-not-changed", "The new root key cannot be used; nothing was changed")
+            self.init(
+                .conflict, "root-key-not-changed", "The new root key cannot be used; nothing was changed")
         case let fault as ConfigurationFault:
             // Only a policy that was handed in: its text is the caller's own.
             self.init(

@@ -33,7 +33,8 @@ struct RootKeyRoutes {
         router.post("/operator/root-key") { request, context -> Response in
             let object = try await request.object(
                 members: ["provider", "file", "module", "token", "key", "secret"])
-            guard let settings = RootKeySettings(object), let place = RootKeyPlace(rawValue: settings.provider.rawValue)
+            guard let settings = RootKeySettings(object),
+                let place = RootKeyPlace(rawValue: settings.provider.rawValue)
             else { throw RequestFault.bodyMalformed }
             var secret: SharedSecret?
             if let text = object["secret"] {

@@ -31,7 +31,8 @@ public struct VaultServer: Sendable {
     ///   - logKeysChanged: called with the public keys of the log, the active one first, when they have changed.
     ///   - logger: where operations are logged; never accesses.
     public init(
-        vault: Vault, configuration: ServiceConfiguration, operatorSocket: String, custody: RootKeyCustody? = nil,
+        vault: Vault, configuration: ServiceConfiguration, operatorSocket: String,
+        custody: RootKeyCustody? = nil,
         deliverAlert: AlertDelivery? = nil, logKeysChanged: @escaping @Sendable ([String]) -> Void = { _ in },
         logger: Logger
     ) {

@@ -209,7 +209,8 @@ struct BackupForget: AsyncParsableCommand {
         commandName: "forget",
         abstract: "Take a backup off the register: the copy was destroyed, or has expired.",
         discussion: """
-            No key is kept for it any more. It does not touch the copy.
+            No key is kept for it any more. It does not touch the copy. With --needing-kek, every backup that needs that version of the \
+            key-encryption key, or may: after a compromise such a copy is worth nothing but to a thief.
 
             Example: contact-vault backup forget bk_…
             """)
@@ -218,11 +219,31 @@ struct BackupForget: AsyncParsableCommand {
     @OptionGroup var passphrase: PassphraseOptions
 
     @Argument(help: "The backup, bk_….")
-    var backup: String
+    var backup: String?
+
+    @Option(help: "All that need this version of the key-encryption key, in the place of one.")
+    var needingKek: UInt32?
+
+    func validate() throws {
+        guard (backup == nil) != (needingKek == nil) else {
+            throw ValidationError("name a backup, or give --needing-kek")
+        }
+    }
 
     func run() async throws {
-        guard let id = Reference(backup) else { throw ValidationError("a backup's name begins with bk_") }
-        _ = try await options.folder.withSession(passphrase) { try await $0.forgetBackups([id.text]) }
-        Terminal.message("forgotten: \(id); the copy itself was not touched")
+        let forgotten = try await options.folder.withSession(passphrase) { session -> [BackupBody] in
+            if let backup {
+                guard let id = Reference(backup) else {
+                    throw ValidationError("a backup's name begins with bk_")
+                }
+                return try await session.forgetBackups([id.text])
+            }
+            let needing = try await session.backups(needingKEK: { $0 == needingKek })
+            return needing.isEmpty ? [] : try await session.forgetBackups(needing.map(\.backup))
+        }
+        for backup in forgotten {
+            Terminal.message("forgotten: \(backup.backup); the copy itself was not touched")
+        }
+        if forgotten.isEmpty { Terminal.message("no registered backup needs it") }
     }
 }

@@ -148,8 +148,8 @@ struct ContactsStop: AsyncParsableCommand {
         let id = try ContactsShow.contact(contact)
         guard !lift else {
             Terminal.waiting(
-                try await options.folder.withSession(passphrase) { try await $0.liftStop(id) }
-                    + " --contact \(id)")
+                try await options.folder.withSession(passphrase) { try await $0.liftStop(id) },
+                option: " --contact \(id)")
             return
         }
         try await options.folder.withSession(passphrase) { try await $0.stop(id) }

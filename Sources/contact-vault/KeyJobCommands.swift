@@ -108,10 +108,7 @@ struct KeysRewrap: AsyncParsableCommand {
         _ = try await session.step("promote", key: "kek", version: made.version)
         try await KeyJobOptions.run("rewrap", session)
         // What is meant to be unreadable holds no key back.
-        let useless = try await session.backups().filter { backup in
-            let needsOld = backup.keys?.contains { $0.name == "kek" && $0.version < made.version }
-            return backup.forgotten == nil && needsOld ?? true
-        }
+        let useless = try await session.backups(needingKEK: { $0 < made.version })
         if !useless.isEmpty { try await session.forgetBackups(useless.map(\.backup)) }
         for backup in useless {
             Terminal.message(

@@ -64,7 +64,10 @@ struct KeysRootMigrate: AsyncParsableCommand {
         transform: RootKeySettings.Provider.named)
     var to: RootKeySettings.Provider
 
-    @Option(help: "With --to file: the file in the vault's folder that the first run made.")
+    @Option(
+        help:
+            "With --to file: name of the file in the vault's folder; made by the first run. Default: one that tells which key it is."
+    )
     var file: String?
 
     func validate() throws {
@@ -80,8 +83,11 @@ struct KeysRootMigrate: AsyncParsableCommand {
         if try await finish(new, text, in: folder, secret) { return }
 
         // The service opens a credential of its own, and asks nobody for it.
-        let given = try new.provider == .credential ? nil : secret.share(new.provider == .file ? .passphrase : .pin)
-        switch try await folder.withSession(passphrase, { try await $0.changeRootKey(to: new, secret: given) }) {
+        let given =
+            try new.provider == .credential ? nil : secret.share(new.provider == .file ? .passphrase : .pin)
+        switch try await folder.withSession(
+            passphrase, { try await $0.changeRootKey(to: new, secret: given) })
+        {
         case .waiting(let approval):
             Terminal.waiting(approval)
             Terminal.message("then: contact-vault keys root migrate \(again(new))")
@@ -93,20 +99,21 @@ struct KeysRootMigrate: AsyncParsableCommand {
 
     /// Makes the new root key, unless it is there.
     private func prepare(in folder: VaultFolder, _ secret: KeptSecret) throws -> RootKeySettings {
-        let settings = try token.settings(to, file: try file ?? madeFile(in: folder, secret))
+        let isThere = file.map { FileManager.default.fileExists(atPath: folder.path + "/" + $0) } ?? false
+        let settings = try token.settings(to, file: file ?? "root.key")
+        if to == .file, !isThere { return .file(name: try makeFile(in: folder, secret)) }
         if token.makeKey { try settings.makeKey(pin: try secret.read(.pin)) }
         return settings
     }
 
-    /// Makes a root key file, with a name that says which key it is.
-    private func madeFile(in folder: VaultFolder, _ secret: KeptSecret) throws -> String {
-        guard to == .file else { return "" }
+    /// Makes a root key file, by default with a name that says which key it is.
+    private func makeFile(in folder: VaultFolder, _ secret: KeptSecret) throws -> String {
         let new = folder.path + "/.root-new.key"
         // Left of a run that was broken off before it asked for anything.
         try? FileManager.default.removeItem(atPath: new)
         let root = try RootKeyFile.create(
             at: new, passphrase: try secret.read(.passphrase), random: SystemRandom())
-        let name = "root-\(Hex.encode(root.keyCheckValue.prefix(4))).key"
+        let name = file ?? "root-\(Hex.encode(root.keyCheckValue.prefix(4))).key"
         try FileManager.default.moveItem(atPath: new, toPath: folder.path + "/" + name)
         VaultFolder.sync(folder.path)
         return name
@@ -137,14 +144,17 @@ struct KeysRootMigrate: AsyncParsableCommand {
     }
 
     private func tell(_ new: RootKeySettings, epoch: UInt64) {
-        Terminal.message("the keyring is under \(new.text), at epoch \(epoch), and contact-vault.yaml says so")
         Terminal.message(
-            "from its next start the service needs that root key; copies of the keyring from before still open under the one of then")
+            "the keyring is under \(new.text), at epoch \(epoch), and contact-vault.yaml says so")
+        Terminal.message(
+            "from its next start the service needs that root key; copies of the keyring from before still open under the one of then"
+        )
     }
 
     private func notRecorded(_ new: RootKeySettings) -> CommandFailure {
         CommandFailure(
-            "the keyring is under the new root key, but contact-vault.yaml could not be written: write this into it:\n" + new.section)
+            "the keyring is under the new root key, but contact-vault.yaml could not be written: write this into it:\n"
+                + new.section)
     }
 
     /// The options of the second run.
@@ -152,7 +162,8 @@ struct KeysRootMigrate: AsyncParsableCommand {
         switch new {
         case .file(let name): "--to file --file \(name)"
         case .credential: "--to credential"
-        case .pkcs11(let module, let token, let key): "--to pkcs11 --module \(module) --token '\(token)' --key '\(key)'"
+        case .pkcs11(let module, let token, let key):
+            "--to pkcs11 --module \(module) --token '\(token)' --key '\(key)'"
         }
     }
 }

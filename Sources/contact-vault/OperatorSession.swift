@@ -163,6 +163,14 @@ struct OperatorSession: Sendable {
         try decode([BackupBody].self, try await send("GET", "/operator/backups"))
     }
 
+    /// Registered ones that need such a version of the key-encryption key, or may: one that is not finished needs each.
+    func backups(needingKEK isMeant: (UInt32) -> Bool) async throws -> [BackupBody] {
+        try await backups().filter { backup in
+            backup.forgotten == nil
+                && backup.keys?.contains { $0.name == "kek" && isMeant($0.version) } ?? true
+        }
+    }
+
     @discardableResult
     func forgetBackups(_ ids: [String]) async throws -> [BackupBody] {
         let body = JSONObject([("backups", .array(ids.map { .string($0) }))])

@@ -219,7 +219,8 @@ extension VaultFolder {
                 }
             },
             record: { settings in
-                try DurableFile(configuration).write(Array(try configuration(with: settings).utf8), replacing: true)
+                try DurableFile(configuration).write(
+                    Array(try configuration(with: settings).utf8), replacing: true)
             })
     }
 

@@ -67,7 +67,8 @@ struct ServeCommand: AsyncParsableCommand {
             deliverAlert = { json in try await webhook.post(json) }
         }
         let server = VaultServer(
-            vault: vault, configuration: configuration, operatorSocket: folder.operatorSocket, custody: folder.custody,
+            vault: vault, configuration: configuration, operatorSocket: folder.operatorSocket,
+            custody: folder.custody,
             deliverAlert: deliverAlert,
             logKeysChanged: { keys in
                 do { try folder.writeLogKeys(keys) } catch {

@@ -17,10 +17,13 @@ enum Terminal {
         try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
     }
 
-    /// Says that a second person has to approve something, and how.
-    static func waiting(_ approval: String) {
+    /// Says that a second person has to approve something, and how. The result is the approval's name, for scripts.
+    /// - Parameter option: what they have to add.
+    static func waiting(_ approval: String, option: String = "") {
         message(
-            "waits for a second person: contact-vault approvals approve \(approval) --client NAME --key FILE")
+            "waits for a second person: contact-vault approvals approve \(approval)\(option) --client NAME --key FILE"
+        )
+        result(approval)
     }
 
     /// One line of JSON.

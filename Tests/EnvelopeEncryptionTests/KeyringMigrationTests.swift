@@ -71,7 +71,8 @@ struct KeyringMigrationTests {
             name: nil, phone: Fixture.secret("+8613800138000"), relation: nil, binding: Fixture.attributes,
             context: Fixture.context, random: Fixture.random)
         let bytes = try folder.contents(of: "keyring")
-        let before = KeyringStorage(file: KeyringFile(folder.file("keyring")), root: old, random: Fixture.random)
+        let before = KeyringStorage(
+            file: KeyringFile(folder.file("keyring")), root: old, random: Fixture.random)
         let opened = try storage.migrate(to: new)
         #expect(try storage.load().epoch == opened.epoch && opened.epoch == keyring.epoch + 1)
         #expect(opened.keys == keyring.keys)

@@ -162,10 +162,13 @@ struct RootKeyCommandTests {
     ) throws -> (done: CommandLineProgram.Outcome, options: [String]) {
         let migrate = ["keys", "root", "migrate", "--data", vault.data, "--to"]
         let asked = try token.run(migrate + options)
-        try #require(asked.code == 0 && asked.messages.contains("waits for a second person"), "\(asked.messages)")
+        try #require(
+            asked.code == 0 && asked.messages.contains("waits for a second person"), "\(asked.messages)")
         let before = try token.run(["keys", "root", "show", "--data", vault.data]).output
         try vault.approve(asked)
-        #expect(try token.run(["keys", "root", "show", "--data", vault.data]).output == before, "an approval alone does nothing")
+        #expect(
+            try token.run(["keys", "root", "show", "--data", vault.data]).output == before,
+            "an approval alone does nothing")
         var again = options.filter { $0 != "--make-key" }
         if options[0] == "file" {
             let name = asked.messages.split(whereSeparator: { " \n".contains($0) }).last {
@@ -195,7 +198,10 @@ struct RootKeyCommandTests {
                 ["pkcs11", "--make-key", "--new-passphrase-file", token.pinFile] + token.location,
                 ["--passphrase-file", token.pinFile]
             ),
-            (["file", "--new-passphrase-file", token.passphraseFile], ["--passphrase-file", token.passphraseFile]),
+            (
+                ["file", "--new-passphrase-file", token.passphraseFile],
+                ["--passphrase-file", token.passphraseFile]
+            ),
             // Another passphrase is another file.
             (["file", "--new-passphrase-file", token.pinFile], ["--passphrase-file", token.pinFile]),
             (["credential"], []),
@@ -209,12 +215,15 @@ struct RootKeyCommandTests {
             }
             let done = try migrate(vault, token, root.options)
             // Again, it changes nothing and says what is so.
-            let same = try token.run(["keys", "root", "migrate", "--data", vault.data, "--to"] + done.options)
+            let same = try token.run(
+                ["keys", "root", "migrate", "--data", vault.data, "--to"] + done.options)
             #expect(same.code == 0 && !same.messages.contains("waits"), "\(same.messages)")
             // Keys go on changing, under the new root key.
             try vault.command("keys", "rotate", "dpop_nonce")
             try await releases.value
-            let entries = try vault.entries().filter { $0.entry.kind == .keyRoot && $0.entry.outcome == .permit }
+            let entries = try vault.entries().filter {
+                $0.entry.kind == .keyRoot && $0.entry.outcome == .permit
+            }
             #expect(entries.count == number + 1 && entries.last?.entry.basis?.text == root.options[0])
             #expect(try VaultFolderText.configuration(vault).contains("# kept"))
             #expect(vault.stop() == 0)
@@ -252,7 +261,8 @@ struct RootKeyCommandTests {
         let oneself = try token.run(["approvals", "approve", String(approval), "--data", vault.data])
         #expect(oneself.code == 1, "\(oneself.messages)")
         let stranger = try token.run([
-            "approvals", "approve", String(approval), "--client", "dialer-9", "--key", vault.keyFile("dialer-9"),
+            "approvals", "approve", String(approval), "--client", "dialer-9", "--key",
+            vault.keyFile("dialer-9"),
             "--issuer", vault.issuer,
         ])
         #expect(stranger.code == 1, "\(stranger.messages)")
@@ -260,7 +270,9 @@ struct RootKeyCommandTests {
         // Another key than the approved one, of the same kind and passphrase.
         let other = try token.run(toFile)
         #expect(other.messages.contains("waits for a second person"), "\(other.messages)")
-        #expect(try token.run(["keys", "root", "migrate", "--data", vault.data, "--to", "credential"]).messages.contains("waits"))
+        #expect(
+            try token.run(["keys", "root", "migrate", "--data", vault.data, "--to", "credential"]).messages
+                .contains("waits"))
         #expect(try Data(contentsOf: URL(fileURLWithPath: vault.data + "/keyring")) == keyring)
         #expect(vault.stop() == 0)
     }
@@ -287,7 +299,8 @@ struct RootKeyCommandTests {
         let toToken = try breakOff(
             ["pkcs11", "--make-key", "--new-passphrase-file", token.pinFile] + token.location, servedBy: [])
         let finished = try token.run(toToken)
-        #expect(finished.code == 0 && finished.messages.contains("the keyring is under"), "\(finished.messages)")
+        #expect(
+            finished.code == 0 && finished.messages.contains("the keyring is under"), "\(finished.messages)")
         let list = ["keys", "list", "--data", vault.data, "--passphrase-file"]
         #expect(try token.run(list + [token.pinFile]).code == 0)
         let already = try token.run(toToken)

@@ -52,7 +52,8 @@ extension Vault {
                 let keyring = try storage.migrate(to: root)
                 try transaction.store.putKeyringEpoch(keyring.epoch)
                 try transaction.store.putInstance(
-                    StoredInstance(name: transaction.state.instance, epoch: keyring.epoch, seen: transaction.now))
+                    StoredInstance(
+                        name: transaction.state.instance, epoch: keyring.epoch, seen: transaction.now))
                 return .done(.done(keyring))
             }
         } catch {
