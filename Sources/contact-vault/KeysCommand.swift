@@ -27,11 +27,15 @@ struct KeysCommand: AsyncParsableCommand {
             KeysRoot.self,
         ])
 
+    /// Which key it is, with the suite if it is not the usual one.
+    static func name(of key: KeyBody) -> String {
+        let suite = key.suite.flatMap { $0 == EnvelopeSuite.aes256GCM.name ? nil : " (\($0))" } ?? ""
+        return key.name + (key.id == 0 ? "" : " \(key.id)") + suite
+    }
+
     /// One line about a version.
     static func show(_ key: KeyBody) {
-        let id = key.id == 0 ? "" : " \(key.id)"
-        let suite = key.suite.flatMap { $0 == EnvelopeSuite.aes256GCM.name ? nil : ", suite \($0)" } ?? ""
-        Terminal.message("\(key.name)\(id) version \(key.version) is \(key.state)\(suite)")
+        Terminal.message("\(name(of: key)) version \(key.version) is \(key.state)")
         guard let next = key.nextStep else { return }
         switch key.state {
         case "pre_active":
@@ -64,7 +68,7 @@ struct KeysList: AsyncParsableCommand {
         ])
         for key in keys {
             table.add([
-                key.name + (key.id == 0 ? "" : " \(key.id)"), String(key.version), key.state, key.created,
+                KeysCommand.name(of: key), String(key.version), key.state, key.created,
                 key.since,
                 key.nextStep ?? "", key.thumbprint ?? "",
             ])
@@ -240,7 +244,7 @@ struct KeysReport: AsyncParsableCommand {
             let made = Timestamp(key.created)?.milliseconds ?? 0
             let days = max(0, Timestamp(Date()).milliseconds - made) / 86_400_000
             table.add([
-                key.name + (key.id == 0 ? "" : " \(key.id)"), String(key.version), key.state, "\(days) d",
+                KeysCommand.name(of: key), String(key.version), key.state, "\(days) d",
                 version.needs.isEmpty ? "-" : version.needs.joined(separator: ", "),
             ])
         }

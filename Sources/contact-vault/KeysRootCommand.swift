@@ -90,7 +90,8 @@ struct KeysRootMigrate: AsyncParsableCommand {
         {
         case .waiting(let approval):
             Terminal.waiting(approval)
-            Terminal.message("then: contact-vault keys root migrate \(again(new))")
+            Terminal.message(
+                "then, with the same passphrase options: contact-vault keys root migrate \(again(new))")
         case .done(let done):
             guard done.recorded else { throw notRecorded(new) }
             tell(new, epoch: done.epoch)
