@@ -127,6 +127,27 @@ struct KeyRotationTests {
                 == .keyUnknown)
     }
 
+    @Test("the floor rises when everything below it is destroyed, and not before")
+    func floorOfTheDestroyed() throws {
+        let third = try edited(rotated) { (editor) throws(KeyringError) in
+            try editor.promote(try editor.addKEK(random: Fixture.random, now: Fixture.now))
+        }
+        let second = KeyReference(.kek, id: 7, version: 2)
+        func destroyed(_ keys: [KeyReference], in keyring: Keyring) throws -> Keyring {
+            try edited(keyring) { (editor) throws(KeyringError) in
+                for key in keys {
+                    try editor.disable(key)
+                    try editor.destroy(key)
+                }
+            }
+        }
+        // The oldest is left: it still opens.
+        let middle = try destroyed([second], in: third)
+        #expect(middle.floor(ofKEK: 7) == 1 && Fixture.refusal(of: sealed.bytes, by: middle) == nil)
+        #expect(try destroyed([old], in: third).floor(ofKEK: 7) == 2)
+        #expect(try destroyed([old], in: middle).floor(ofKEK: 7) == 3)
+    }
+
     @Test("rewrap changes kek, wrap and header MAC, and leaves every other byte as it is")
     func rewrap() throws {
         let next = try rotated.rewrap(sealed, context: Fixture.context, random: Fixture.random)
