@@ -13,24 +13,6 @@ import VaultTesting
 
 @Suite("Backups at the terminal")
 struct BackupCommandTests {
-    /// A policy of the tests' own, so that one token can make many releases.
-    private static let manyUses = """
-        policy: 1
-        name: backup-test
-        limits: none
-        jurisdiction: none
-        purposes:
-          relay.message:
-            stages: [call_collection]
-            actions: {dial: reveal}
-            fields: [phone]
-            hours: any
-            caps: none
-            token: {seconds: 300, uses: 100000}
-            roles: [collection]
-            needs: {}
-        """
-
     /// Releases until it is told to stop; receipts of what was answered, and what was not.
     private final class Load: Sendable {
         let receipts = Mutex<[ReceiptBody]>([])
@@ -69,7 +51,7 @@ struct BackupCommandTests {
         "under load: every release answered before is in the backup, it verifies, and no release fails"
     )
     func underLoad() async throws {
-        let vault = try ServedVault(policy: Self.manyUses)
+        let vault = try ServedVault(policy: Invented.boundlessPolicy)
         let contacts = try vault.importContacts((0..<4).map { Invented.contact($0) })
         try vault.start()
         let load = Load()
