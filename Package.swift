@@ -54,6 +54,7 @@ let package = Package(
         // C libraries, header shims only.
         .systemLibrary(name: "COpenSSLTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         // Without pkg-config: it would link p11-kit, of which only the header is wanted.
         .systemLibrary(name: "CCryptoki", providers: [.apt(["libp11-kit-dev"])]),
         .target(
@@ -116,6 +117,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "PostgresStore",
+            dependencies: ["CLibPQ", "ContactModel", "ContactVault", "StrictEncoding"],
+            swiftSettings: strict
+        ),
+        .target(
             name: "SQLiteStore",
             dependencies: [
                 "AccessLog", "ContactModel", "ContactVault", "StrictEncoding",
@@ -160,7 +166,8 @@ let package = Package(
             name: "contact-vault",
             dependencies: [
                 "AccessLog", "AccessToken", "CProcessHardening", "ConfigurationFile", "ContactModel",
-                "ContactVault", "EnvelopeEncryption", "FileStorage", "HardwareRootKey", "PurposePolicy",
+                "ContactVault", "EnvelopeEncryption", "FileStorage", "HardwareRootKey", "PostgresStore",
+                "PurposePolicy",
                 "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient",
                 "VaultCrypto", "VaultService",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -237,6 +244,11 @@ let package = Package(
                 "SQLiteStore", "StrictEncoding", "VaultCrypto", "VaultTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "PostgresStoreTests",
+            dependencies: ["ContactModel", "ContactVault", "PostgresStore", "VaultTesting"],
             swiftSettings: strictTests
         ),
         .testTarget(

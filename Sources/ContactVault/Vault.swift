@@ -380,7 +380,7 @@ extension VaultError {
     }
 
     /// An error out of a store's transaction, as the vault's.
-    init(storing error: any Error) {
+    package init(storing error: any Error) {
         switch error {
         case let error as VaultError: self = error
         case StoreError.corrupt(let table): self = .storeCorrupt(table)

@@ -67,6 +67,7 @@ extension ErrorReply {
     init(_ error: any Error) {
         switch error {
         case let error as VaultError: self.init(error)
+        case let error as StoreError: self.init(VaultError(storing: error))
         case let fault as RequestFault: self.init(fault)
         case KeyringError.rootKeyUnavailable:
             self.init(
@@ -267,7 +268,7 @@ struct TokenErrorReply {
                 code = "unauthorized_client"
             default: code = "invalid_authorization_details"
             }
-        case VaultError.overloaded, VaultError.logUnavailable, VaultError.clockWentBack:
+        case VaultError.overloaded, VaultError.logUnavailable, VaultError.clockWentBack, is StoreError:
             status = .serviceUnavailable
             code = "temporarily_unavailable"
             headers[.retryAfter] = "2"

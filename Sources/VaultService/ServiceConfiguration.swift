@@ -14,6 +14,8 @@ public struct ServiceConfiguration: Sendable {
     public var instance: String
     /// Where the root key is.
     public var rootKey = RootKeySettings.standard
+    /// Where the rows are.
+    public var store = StoreSettings.embedded
     /// C2SP tlog-policy with the witnesses of the log; `nil` for none.
     public var witnessPolicy: String?
     /// How often they are asked, seconds.
@@ -135,6 +137,7 @@ public struct ServiceConfiguration: Sendable {
             self.instance = instance
         }
         if let node = try root.optionalMapping("root_key") { rootKey = try RootKeySettings(node) }
+        if let node = try root.optionalMapping("store") { store = try StoreSettings(node) }
         if let alerts = try root.optionalMapping("alerts") {
             let url = try alerts.string("webhook")
             guard Self.isAcceptableURL(url) else {

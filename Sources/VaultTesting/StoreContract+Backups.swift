@@ -5,7 +5,7 @@ import ContactVault
 import Foundation
 
 extension StoreContract {
-    static let backupCases: [StoreContractCase] = [
+    static let snapshotCases: [StoreContractCase] = [
         onStore("a snapshot has everything that was committed before it, and nothing of later") { store in
             let folder = try TemporaryFolder()
             try await store.transaction { transaction in
@@ -36,7 +36,10 @@ extension StoreContract {
                 as? Int
             try expectEqual(mode, 0o600, "only its owner may read it")
             try expectEqual(try folder.files(), ["copy"], "nothing is left beside it")
-        },
+        }
+    ]
+
+    static let backupCases: [StoreContractCase] = [
         onStore("a copy is registered, and comes back with what it needs, oldest first") { store in
             let being = BackupSample.backup("bk_b", at: 5, needs: nil)
             var done = BackupSample.backup("bk_a", at: 9, needs: [])

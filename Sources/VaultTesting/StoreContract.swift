@@ -49,6 +49,9 @@ public enum StoreContract {
         countCases, approvalCases, keyCases, backupCases,
     ].flatMap(\.self)
 
+    /// Cases of stores that copy themselves; others leave that to their server's tools.
+    public static let copyingCases = snapshotCases
+
     /// Runs a case body on an opened store and closes it.
     static func onStore(
         _ name: String, _ body: @escaping @Sendable (any VaultStore) async throws -> Void

@@ -50,6 +50,7 @@ struct BackupCreate: AsyncParsableCommand {
     func run() async throws {
         let data = options.folder
         try data.requireVault()
+        try data.requireEmbeddedStore()
         let files = FileManager.default
         let path = URL(fileURLWithPath: folder).standardizedFileURL.path
         let staging = path + ".unfinished"

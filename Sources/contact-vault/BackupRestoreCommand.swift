@@ -61,6 +61,7 @@ struct BackupRestoreCommand: AsyncParsableCommand {
             throw CommandFailure(
                 "\(path) is not empty: name a new folder, or give --replace; what is there is kept beside it")
         }
+        if isReplacing, target.exists { try target.requireEmbeddedStore() }
         // Held to the end: no service may open what is being exchanged, nor write to it meanwhile.
         let unlock = target.exists ? try SQLiteStore.lock(path: target.store) : {}
         defer { unlock() }

@@ -6,6 +6,7 @@ import ContactModel
 import ContactVault
 import EnvelopeEncryption
 import Foundation
+import PostgresStore
 import PurposePolicy
 import SQLiteStore
 import VaultCrypto
@@ -49,6 +50,12 @@ struct InitCommand: AsyncParsableCommand {
 
     @OptionGroup var token: TokenOptions
 
+    @Option(
+        help:
+            "Keep the rows in this PostgreSQL database (a connection string of libpq, without a password) and not in the folder."
+    )
+    var postgres: String?
+
     func run() async throws {
         if issuer.hasPrefix("http://") {
             let host = issuer.dropFirst(7).split(separator: ":", maxSplits: 1).first.map(String.init) ?? ""
@@ -61,6 +68,7 @@ struct InitCommand: AsyncParsableCommand {
         guard !development || rootKey == .file else {
             throw ValidationError("--development makes an unsealed root key file: leave --root-key out")
         }
+        let store = try chosenStore()
         let folder = options.folder
         let manager = FileManager.default
         // An existing folder is used as it is, a mount point or a link included, if it is empty.
@@ -86,7 +94,7 @@ struct InitCommand: AsyncParsableCommand {
             atPath: staging.path, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
         var moved: [String] = []
         do {
-            try await make(in: staging, settings)
+            try await make(in: staging, settings, store)
             let names = try manager.contentsOfDirectory(atPath: staging.path)
             for name in names.filter({ !$0.hasPrefix("vault.sqlite") })
                 + names.filter({ $0.hasPrefix("vault.sqlite") })
@@ -127,6 +135,16 @@ struct InitCommand: AsyncParsableCommand {
                 PolicyProposal(text: StarterPolicy.starterCatalogue, calendars: StarterPolicy.calendars))
     }
 
+    private func chosenStore() throws -> StoreSettings {
+        guard let postgres else { return .embedded }
+        guard let settings = StoreSettings(postgres: postgres) else {
+            throw ValidationError(
+                "--postgres is a connection string without a password: give that by passfile= or a service file"
+            )
+        }
+        return settings
+    }
+
     private func chosenSuite() throws -> EnvelopeSuite {
         guard let suite = EnvelopeSuite(name: suite) else {
             throw ValidationError("--suite: aes256_gcm or sm4_hmac_sm3")
@@ -134,7 +152,9 @@ struct InitCommand: AsyncParsableCommand {
         return suite
     }
 
-    private func make(in folder: VaultFolder, _ settings: RootKeySettings) async throws {
+    private func make(
+        in folder: VaultFolder, _ settings: RootKeySettings, _ place: StoreSettings
+    ) async throws {
         let random = SystemRandom()
         let policy = try files()
         _ = try policy.parse()
@@ -160,9 +180,15 @@ struct InitCommand: AsyncParsableCommand {
                 ? ServiceConfiguration.template
                 : settings.replacingSection(in: ServiceConfiguration.template, file: "contact-vault.yaml")
         else { throw CommandFailure("the root key cannot be written into a configuration") }
-        try VaultFolder.write(configuration, to: folder.configuration)
+        try VaultFolder.write(
+            place == .embedded ? configuration : configuration + "\n" + place.section,
+            to: folder.configuration)
 
-        let store = try SQLiteStore.open(path: folder.store, create: true)
+        let store: any VaultStore =
+            switch place {
+            case .embedded: try SQLiteStore.open(path: folder.store, create: true)
+            case .postgres(let conninfo): try await PostgresStore.open(conninfo: conninfo)
+            }
         try await Vault.create(
             in: store, keyring: keyring, issuer: issuer, policy: policy.proposal.text, file: policy.name,
             calendars: policy.proposal.calendars, instance: instance)

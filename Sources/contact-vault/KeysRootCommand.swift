@@ -5,7 +5,6 @@ import ContactVault
 import EnvelopeEncryption
 import FileStorage
 import Foundation
-import SQLiteStore
 import StrictEncoding
 import VaultCrypto
 import VaultService
@@ -125,7 +124,7 @@ struct KeysRootMigrate: AsyncParsableCommand {
     private func finish(
         _ new: RootKeySettings, _ text: String, in folder: VaultFolder, _ secret: KeptSecret
     ) async throws -> Bool {
-        do { try await SQLiteStore.open(path: folder.store).close() } catch StoreError.locked {
+        do { try await folder.openStore().close() } catch StoreError.locked {
             // A service that serves has the keyring open, under whichever root key.
             return false
         }

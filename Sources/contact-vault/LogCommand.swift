@@ -5,7 +5,6 @@ import ArgumentParser
 import ContactModel
 import ContactVault
 import Foundation
-import SQLiteStore
 import StrictEncoding
 import VaultAPI
 
@@ -48,7 +47,7 @@ struct LogVerify: AsyncParsableCommand {
         let folder = options.folder
         try folder.requireVault()
         let verifiers = try LogWitness.logKeys(key ?? folder.logKey)
-        let store = try SQLiteStore.openForReading(path: folder.store)
+        let store = try await folder.openStoreForReading()
         let pinned = try checkpoint.map { Array(try VaultFolder.read($0).utf8) }
         let verified = try await LogVerification.run(store, by: verifiers, pinned: pinned) { read in
             if read % 262_144 == 0 { Terminal.message("read \(read) entries") }

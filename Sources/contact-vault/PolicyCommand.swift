@@ -5,7 +5,6 @@ import ContactModel
 import ContactVault
 import Foundation
 import PurposePolicy
-import SQLiteStore
 import VaultAPI
 
 struct PolicyCommand: AsyncParsableCommand {
@@ -255,7 +254,7 @@ extension VaultFolder {
     /// The policy in force. Reads beside a running service.
     func policyInForce() async throws -> StoredPolicy {
         try requireVault()
-        let store = try SQLiteStore.openForReading(path: store)
+        let store = try await openStoreForReading()
         let stored = try await store.read { try $0.policy() }
         try await store.close()
         guard let stored else { throw CommandFailure("this vault has no policy") }

@@ -8,6 +8,7 @@ import ContactVault
 import EnvelopeEncryption
 import FileStorage
 import Foundation
+import PostgresStore
 import PurposePolicy
 import SQLiteStore
 import VaultCrypto
@@ -36,8 +37,40 @@ struct VaultFolder: Sendable {
     var signerMemory: String { path + "/signer.checkpoint" }
     var operatorSocket: String { path + "/operator.sock" }
 
-    /// Whether a vault is here.
-    var exists: Bool { FileManager.default.fileExists(atPath: store) }
+    /// Whether a vault is here. One whose rows are elsewhere has its keyring here.
+    var exists: Bool {
+        let files = FileManager.default
+        if files.fileExists(atPath: store) { return true }
+        guard files.fileExists(atPath: keyring), let settings = try? loadConfiguration().store else {
+            return false
+        }
+        return settings != .embedded
+    }
+
+    /// Opens the store, alone among all processes.
+    /// - Throws: ``StoreError/locked`` when another process holds it.
+    func openStore() async throws -> any VaultStore {
+        switch try loadConfiguration().store {
+        case .embedded: try SQLiteStore.open(path: store)
+        case .postgres(let conninfo): try await PostgresStore.open(conninfo: conninfo)
+        }
+    }
+
+    /// Opens the store for reading beside the process that holds it.
+    func openStoreForReading() async throws -> any VaultStore {
+        switch try loadConfiguration().store {
+        case .embedded: try SQLiteStore.openForReading(path: store)
+        case .postgres(let conninfo): try await PostgresStore.openForReading(conninfo: conninfo)
+        }
+    }
+
+    /// For what copies or replaces the store's file.
+    func requireEmbeddedStore() throws {
+        guard case .postgres = try loadConfiguration().store else { return }
+        throw CommandFailure(
+            "the rows of this vault are in PostgreSQL: copy them by its own tools, and keyring, contact-vault.yaml and log.vkey with "
+                + "them; see docs/postgresql.md")
+    }
 
     func requireVault() throws {
         guard exists else { throw StoreError.missing }
@@ -82,7 +115,7 @@ struct VaultFolder: Sendable {
     ) async throws -> Vault {
         try requireVault()
         let memory = CheckpointMemory(path: try loadConfiguration().signerMemory ?? signerMemory)
-        let store = try SQLiteStore.open(path: store)
+        let store = try await openStore()
         let storage = try storage()
         guard let instance = Reference(instance) else {
             throw CommandFailure("the instance name is not acceptable")

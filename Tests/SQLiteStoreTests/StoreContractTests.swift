@@ -7,7 +7,7 @@ import VaultTesting
 
 @Suite("The store contract on SQLite")
 struct StoreContractTests {
-    @Test("the store keeps the contract", arguments: StoreContract.cases)
+    @Test("the store keeps the contract", arguments: StoreContract.cases + StoreContract.copyingCases)
     func contract(_ contractCase: StoreContractCase) async throws {
         let folder = try TemporaryFolder()
         try await contractCase.run(

@@ -25,8 +25,13 @@ final class ServedVault: @unchecked Sendable {
 
     /// Makes a vault with clients `dialer-1` (gateway), `desk-1` (desk) and `intake-1` (service, intake and privacy),
     /// and no contacts.
-    /// - Parameter scheme: `https` needs `tls` in the configuration, which the test writes.
-    init(in folder: TemporaryFolder? = nil, policy: String? = nil, scheme: String = "http") throws {
+    /// - Parameters:
+    ///   - scheme: `https` needs `tls` in the configuration, which the test writes.
+    ///   - options: of `init`.
+    init(
+        in folder: TemporaryFolder? = nil, policy: String? = nil, scheme: String = "http",
+        options: [String] = []
+    ) throws {
         self.folder = try folder ?? TemporaryFolder()
         port = Self.freePort()
         issuer = "\(scheme)://127.0.0.1:\(port)"
@@ -36,6 +41,7 @@ final class ServedVault: @unchecked Sendable {
             try policy.write(toFile: file, atomically: true, encoding: .utf8)
             arguments += ["--policy", file]
         }
+        arguments += options
         try Self.expectSuccess(CommandLineProgram.run(arguments))
         try addClient("dialer-1", kind: "gateway", roles: ["collection"])
         try addClient("desk-1", kind: "desk", roles: ["collection"])

@@ -8,6 +8,7 @@ enum Architecture {
         "CPhoneNumber": [],
         "CProcessHardening": [],
         "CCryptoki": [],
+        "CLibPQ": [],
         "StrictEncoding": [],
         "ContactModel": ["StrictEncoding"],
         "VaultCrypto": ["COpenSSL"],
@@ -23,6 +24,7 @@ enum Architecture {
             "PurposePolicy",
             "StrictEncoding", "VaultCrypto",
         ],
+        "PostgresStore": ["CLibPQ", "ContactModel", "ContactVault", "StrictEncoding"],
         "SQLiteStore": [
             "AccessLog", "ContactModel", "ContactVault", "GRDB.swift/GRDB", "GRDB.swift/GRDBSQLite",
             "StrictEncoding",
@@ -43,7 +45,7 @@ enum Architecture {
         ],
         "contact-vault": [
             "AccessLog", "AccessToken", "CProcessHardening", "ConfigurationFile", "ContactModel",
-            "ContactVault", "EnvelopeEncryption", "FileStorage", "HardwareRootKey",
+            "ContactVault", "EnvelopeEncryption", "FileStorage", "HardwareRootKey", "PostgresStore",
             "PurposePolicy", "SQLiteStore", "StrictEncoding", "VaultAPI", "VaultClient", "VaultCrypto",
             "VaultService", "swift-argument-parser/ArgumentParser",
         ],

@@ -1,0 +1,304 @@
+// What was released, what came of it, and what is counted; second persons' approvals and the reviews of emergencies.
+
+import ContactModel
+import ContactVault
+
+extension PostgresTransaction {
+    // MARK: Releases
+
+    private static let releaseColumns = """
+        id, time, number, contact, case_reference, reference, actor, client, purpose, form, is_approach, outcome_due, outcome, \
+        outcome_time, number_version
+        """
+
+    /// - Parameter offset: of the first column.
+    private static func release(_ row: PostgresRow, from offset: Int32 = 0) throws -> StoredRelease {
+        guard let id = ReleaseID(bytes: row.bytes(offset)),
+            let contact = ContactID(bytes: row.bytes(offset + 3)),
+            let client = Reference(row.text(offset + 7)), let purpose = Purpose(row.text(offset + 8)),
+            let form = ReleaseForm(rawValue: row.text(offset + 9))
+        else { throw StoreError.corrupt("releases") }
+        let outcome = try row.textIfPresent(offset + 12).map { text in
+            guard let outcome = ReleaseOutcome(rawValue: text) else { throw StoreError.corrupt("releases") }
+            return outcome
+        }
+        return StoredRelease(
+            id: id, time: try row.time(offset + 1), number: row.bytes(offset + 2),
+            numberVersion: try row.number(offset + 14), contact: contact,
+            caseReference: row.bytes(offset + 4),
+            reference: row.bytesIfPresent(offset + 5), actor: row.bytes(offset + 6), client: client,
+            purpose: purpose, form: form, isApproach: try row.integer(offset + 10) != 0,
+            outcomeDue: try row.timeIfPresent(offset + 11), outcome: outcome,
+            outcomeTime: try row.timeIfPresent(offset + 13))
+    }
+
+    func releases(_ ids: [ReleaseID]) throws -> [ReleaseID: StoredRelease] {
+        guard !ids.isEmpty else { return [:] }
+        let found = try all(
+            "SELECT \(Self.releaseColumns) FROM releases WHERE id = ANY ($1::bytea[])",
+            .byteStrings(ids.map(\.bytes))
+        ) { try Self.release($0) }
+        return Dictionary(found.map { ($0.id, $0) }) { first, _ in first }
+    }
+
+    func releaseHistory(_ keys: [HistoryKey: Timestamp]) throws -> [HistoryKey: [StoredRelease]] {
+        var places: [String: [(key: HistoryKey, value: [UInt8], since: Timestamp)]] = [:]
+        for (key, since) in keys {
+            switch key {
+            case .number(let value): places["number", default: []].append((key, value, since))
+            case .caseReference(let value): places["case_reference", default: []].append((key, value, since))
+            case .reference(let value): places["reference", default: []].append((key, value, since))
+            }
+        }
+        var found: [HistoryKey: [StoredRelease]] = [:]
+        for (column, wanted) in places {
+            let releases = try lists(
+                """
+                SELECT k.key_place, \(Self.releaseColumns)
+                FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS k (key, since, key_place)
+                JOIN releases r ON r.\(column) = k.key AND r.time >= k.since ORDER BY k.key_place, r.time, r.place
+                """, wanted.map(\.key), .byteStrings(wanted.map(\.value)),
+                .integers(wanted.map { $0.since.milliseconds })
+            ) { try Self.release($0, from: 1) }
+            found.merge(releases) { first, _ in first }
+        }
+        return found
+    }
+
+    func insertReleases(_ releases: [StoredRelease]) throws {
+        guard !releases.isEmpty else { return }
+        try run(
+            """
+            INSERT INTO releases (\(Self.releaseColumns)) SELECT * FROM unnest(
+                $1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::text[],
+                $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::bigint[])
+            """,
+            .byteStrings(releases.map { $0.id.bytes }), .integers(releases.map { $0.time.milliseconds }),
+            .byteStrings(releases.map { $0.number }), .byteStrings(releases.map { $0.contact.bytes }),
+            .byteStrings(releases.map { $0.caseReference }), .byteStrings(releases.map { $0.reference }),
+            .byteStrings(releases.map { $0.actor }), .texts(releases.map { $0.client.text }),
+            .texts(releases.map { $0.purpose.text }), .texts(releases.map { $0.form.rawValue }),
+            .integers(releases.map { $0.isApproach ? 1 : 0 }),
+            .integers(releases.map { $0.outcomeDue?.milliseconds }),
+            .texts(releases.map { $0.outcome?.rawValue }),
+            .integers(releases.map { $0.outcomeTime?.milliseconds }),
+            .integers(releases.map { Int64($0.numberVersion) }))
+    }
+
+    // MARK: Outcomes
+
+    func putOutcome(_ outcome: ReleaseOutcome, at time: Timestamp, of release: ReleaseID) throws {
+        let changed = try run(
+            "UPDATE releases SET outcome = $1, outcome_time = $2 WHERE id = $3", .text(outcome.rawValue),
+            .time(time),
+            .bytes(release.bytes))
+        guard changed == 1 else { throw StoreError.conflict }
+    }
+
+    func poorOutcomes(
+        of actors: [[UInt8]], since: Timestamp, now: Timestamp, limit: Int64
+    ) throws -> [[UInt8]: Int64] {
+        let actors = Array(Set(actors))
+        return try dictionary(
+            """
+            SELECT k.place, (
+                SELECT count(*) FROM (
+                    SELECT 1 FROM releases
+                    WHERE actor = k.actor AND outcome IS NOT NULL AND outcome = ANY ($2::text[]) AND outcome_time >= $3
+                    UNION ALL
+                    SELECT 1 FROM releases
+                    WHERE actor = k.actor AND outcome IS NULL AND outcome_due IS NOT NULL AND outcome_due >= $3
+                        AND outcome_due <= $4
+                    LIMIT $5
+                ) AS poor
+            ) FROM unnest($1::bytea[]) WITH ORDINALITY AS k (actor, place)
+            """, actors, .byteStrings(actors),
+            .texts(ReleaseOutcome.allCases.filter(\.isPoor).map(\.rawValue)), .time(since), .time(now),
+            .integer(max(0, limit))
+        ) { try $0.integer(1) }
+    }
+
+    func overdueReleases(before: Timestamp, limit: Int) throws -> [StoredRelease] {
+        try all(
+            """
+            SELECT \(Self.releaseColumns) FROM releases
+            WHERE outcome IS NULL AND outcome_due IS NOT NULL AND outcome_due < $1
+            ORDER BY outcome_due, place LIMIT $2
+            """, .time(before), .integer(Int64(max(0, limit)))
+        ) { try Self.release($0) }
+    }
+
+    // MARK: Counts
+
+    func requestCounts(_ keys: [RequestCountKey]) throws -> [RequestCountKey: Int64] {
+        try dictionary(
+            """
+            SELECT k.place, c.count
+            FROM unnest($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY AS k (minute, client, purpose, place)
+            JOIN request_counts c ON c.minute = k.minute AND c.client = k.client AND c.purpose = k.purpose
+            """, keys, .integers(keys.map { $0.minute }), .texts(keys.map { $0.client.text }),
+            .texts(keys.map { $0.purpose })
+        ) { try $0.count(1) }
+    }
+
+    func putRequestCounts(_ counts: [RequestCountKey: Int64]) throws {
+        let rows = Array(counts)
+        try run(
+            """
+            INSERT INTO request_counts SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])
+            ON CONFLICT (minute, client, purpose) DO UPDATE SET count = excluded.count
+            """,
+            .integers(rows.map { $0.key.minute }), .texts(rows.map { $0.key.client.text }),
+            .texts(rows.map { $0.key.purpose }), .integers(rows.map(\.value)))
+    }
+
+    func distinctNumbers(_ keys: [DistinctNumberKey]) throws -> [DistinctNumberKey: DistinctNumbers] {
+        try dictionary(
+            """
+            SELECT k.place, COALESCE(c.count, 0), (n.number IS NOT NULL)::int::bigint
+            FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) WITH ORDINALITY AS k (day, subject, number, place)
+            LEFT JOIN distinct_counts c ON c.day = k.day AND c.subject = k.subject
+            LEFT JOIN distinct_numbers n ON n.day = k.day AND n.subject = k.subject AND n.number = k.number
+            """, keys, .integers(keys.map { $0.day }), .byteStrings(keys.map { $0.subject }),
+            .byteStrings(keys.map { $0.number })
+        ) { DistinctNumbers(count: try $0.count(1), includesNumber: try $0.integer(2) != 0) }
+    }
+
+    func addDistinctNumbers(_ keys: [DistinctNumberKey]) throws {
+        guard !keys.isEmpty else { return }
+        try run(
+            """
+            WITH added AS (
+                INSERT INTO distinct_numbers SELECT DISTINCT * FROM unnest($1::bigint[], $2::bytea[], $3::bytea[])
+                ON CONFLICT DO NOTHING RETURNING day, subject
+            )
+            INSERT INTO distinct_counts SELECT day, subject, count(*) FROM added GROUP BY day, subject
+            ON CONFLICT (day, subject) DO UPDATE SET count = distinct_counts.count + excluded.count
+            """,
+            .integers(keys.map { $0.day }), .byteStrings(keys.map { $0.subject }),
+            .byteStrings(keys.map { $0.number }))
+    }
+
+    /// Forgets counts of minutes that ended before a moment, and numbers of days long over. A calendar may be up to
+    /// fourteen hours beside UTC, so the two days before are kept.
+    func purgeCounts(before: Timestamp) throws {
+        func quotient(_ divisor: Int64) -> Int64 {
+            let seconds = before.seconds
+            return seconds >= 0 ? seconds / divisor : (seconds - divisor + 1) / divisor
+        }
+        try run("DELETE FROM request_counts WHERE minute < $1", .integer(quotient(60)))
+        for table in ["distinct_numbers", "distinct_counts"] {
+            try run("DELETE FROM \(table) WHERE day < $1", .integer(quotient(86_400) - 2))
+        }
+    }
+
+    // MARK: Approvals
+
+    private static let approvalColumns =
+        "id, kind, operation, payload, contact, requester, requested, expires, approver, used"
+
+    private static func approval(_ row: PostgresRow) throws -> StoredApproval {
+        guard let kind = StoredApproval.Kind(rawValue: row.text(1)), let requester = Reference(row.text(5))
+        else {
+            throw StoreError.corrupt("approvals")
+        }
+        // What does not parse is not the same as nothing: an approval without an approver would wait for one again.
+        let contact = try row.bytesIfPresent(4).map { bytes in
+            guard let id = ContactID(bytes: bytes) else { throw StoreError.corrupt("approvals") }
+            return id
+        }
+        let approver = try row.textIfPresent(8).map { text in
+            guard let name = Reference(text) else { throw StoreError.corrupt("approvals") }
+            return name
+        }
+        return StoredApproval(
+            id: row.bytes(0), kind: kind, operation: row.bytes(2), payload: row.bytes(3), contact: contact,
+            requester: requester, requested: try row.time(6), expires: try row.time(7), approver: approver,
+            used: try row.timeIfPresent(9))
+    }
+
+    func approvals(of operations: [[UInt8]]) throws -> [[UInt8]: [StoredApproval]] {
+        guard !operations.isEmpty else { return [:] }
+        let found = try all(
+            """
+            SELECT \(Self.approvalColumns) FROM approvals
+            WHERE operation = ANY ($1::bytea[]) AND used IS NULL ORDER BY requested DESC, place DESC
+            """, .byteStrings(operations), read: Self.approval)
+        return Dictionary(grouping: found, by: \.operation)
+    }
+
+    func usedApprovals(of operation: [UInt8]) throws -> [StoredApproval] {
+        try all(
+            """
+            SELECT \(Self.approvalColumns) FROM approvals
+            WHERE operation = $1 AND used IS NOT NULL ORDER BY requested DESC, place DESC
+            """, .bytes(operation), read: Self.approval)
+    }
+
+    func approval(_ id: [UInt8]) throws -> StoredApproval? {
+        try first(
+            "SELECT \(Self.approvalColumns) FROM approvals WHERE id = $1", .bytes(id), read: Self.approval)
+    }
+
+    func pendingApprovals(at now: Timestamp) throws -> [StoredApproval] {
+        try all(
+            """
+            SELECT \(Self.approvalColumns) FROM approvals
+            WHERE approver IS NULL AND used IS NULL AND expires > $1 ORDER BY requested, place
+            """, .time(now), read: Self.approval)
+    }
+
+    func putApprovals(_ approvals: [StoredApproval]) throws {
+        for approval in approvals {
+            try run(
+                """
+                INSERT INTO approvals (\(Self.approvalColumns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, operation = excluded.operation,
+                    payload = excluded.payload, contact = excluded.contact, requester = excluded.requester,
+                    requested = excluded.requested, expires = excluded.expires, approver = excluded.approver,
+                    used = excluded.used
+                """,
+                .bytes(approval.id), .text(approval.kind.rawValue), .bytes(approval.operation),
+                .bytes(approval.payload), .bytesIfPresent(approval.contact?.bytes),
+                .text(approval.requester.text),
+                .time(approval.requested), .time(approval.expires), .textIfPresent(approval.approver?.text),
+                .time(approval.used))
+        }
+    }
+
+    // MARK: Reviews
+
+    func reviews(openOnly: Bool) throws -> [StoredReview] {
+        try all(
+            """
+            SELECT release, purpose, client, opened, due, alerted, closed, finding FROM reviews
+            \(openOnly ? "WHERE closed IS NULL" : "") ORDER BY opened, place
+            """
+        ) { row in
+            guard let release = ReleaseID(bytes: row.bytes(0)), let purpose = Purpose(row.text(1)),
+                let client = Reference(row.text(2))
+            else { throw StoreError.corrupt("reviews") }
+            return StoredReview(
+                release: release, purpose: purpose, client: client, opened: try row.time(3),
+                due: try row.time(4),
+                alerted: try row.timeIfPresent(5), closed: try row.timeIfPresent(6),
+                finding: row.textIfPresent(7))
+        }
+    }
+
+    func putReviews(_ reviews: [StoredReview]) throws {
+        for review in reviews {
+            try run(
+                """
+                INSERT INTO reviews (release, purpose, client, opened, due, alerted, closed, finding)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                ON CONFLICT (release) DO UPDATE SET purpose = excluded.purpose, client = excluded.client,
+                    opened = excluded.opened, due = excluded.due, alerted = excluded.alerted, closed = excluded.closed,
+                    finding = excluded.finding
+                """,
+                .bytes(review.release.bytes), .text(review.purpose.text), .text(review.client.text),
+                .time(review.opened), .time(review.due), .time(review.alerted), .time(review.closed),
+                .textIfPresent(review.finding))
+        }
+    }
+}
