@@ -15,6 +15,7 @@ public final class PostgresStore: VaultStore {
     private let writer: PostgresChannel
     private let readers: [PostgresChannel]
     private let turn = Atomic<UInt64>(0)
+    private let committed = CommittedHead()
     private let clock: (@Sendable () -> Timestamp)?
 
     private init(_ conninfo: String, clock: (@Sendable () -> Timestamp)?) {
@@ -68,19 +69,25 @@ public final class PostgresStore: VaultStore {
     public func transaction<Result: Sendable>(
         _ body: @escaping @Sendable (any VaultTransaction) throws -> Result
     ) async throws -> Result {
-        let clock = clock
+        let (clock, committed) = (clock, committed)
         return try await writer.run(
             begin: { connection in
                 try connection.command("BEGIN ISOLATION LEVEL READ COMMITTED")
                 // Before anything is read: what is read then is what the last transaction left, whoever wrote it.
-                try connection.run("SELECT size FROM log_head WHERE id = 1 FOR UPDATE", [])
+                let head = try connection.run("SELECT size FROM log_head WHERE id = 1 FOR UPDATE", [])
+                // A standby that was not synchronous lacks what was answered already.
+                guard try head[0].number(0) >= committed.withLock({ $0 }) else {
+                    throw StoreError.unavailable("log_shorter_than_committed")
+                }
             },
             body: { connection in
+                let written = WrittenHead()
                 let result: Result
                 do {
                     result = try body(
-                        PostgresTransaction(connection: connection, now: try clock?() ?? Self.now(connection))
-                    )
+                        PostgresTransaction(
+                            connection: connection, now: try clock?() ?? Self.now(connection),
+                            written: written))
                 } catch {
                     _ = try? connection.command("ROLLBACK")
                     throw error
@@ -90,6 +97,7 @@ public final class PostgresStore: VaultStore {
                     _ = try? connection.command("ROLLBACK")
                     throw error
                 }
+                if let size = written.size { committed.withLock { $0 = size } }
                 return result
             })
     }
@@ -109,7 +117,9 @@ public final class PostgresStore: VaultStore {
             body: { connection in
                 defer { _ = try? connection.command("COMMIT") }
                 return try body(
-                    PostgresTransaction(connection: connection, now: try clock?() ?? Self.now(connection)))
+                    PostgresTransaction(
+                        connection: connection, now: try clock?() ?? Self.now(connection),
+                        written: WrittenHead()))
             })
     }
 
@@ -142,6 +152,12 @@ public final class PostgresStore: VaultStore {
     public func close() async throws {
         for channel in [writer] + readers { await channel.close() }
     }
+}
+
+/// Entries of the log that this process has had committed.
+private final class CommittedHead: Sendable {
+    private let size = Mutex<UInt64>(0)
+    func withLock<Result>(_ body: (inout UInt64) -> Result) -> Result { size.withLock { body(&$0) } }
 }
 
 /// A connection and the queue that it stays on.

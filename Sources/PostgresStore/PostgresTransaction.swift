@@ -4,10 +4,16 @@ import ContactModel
 import ContactVault
 import StrictEncoding
 
+/// How long the log is when a transaction is committed; `nil` if it has added nothing.
+final class WrittenHead {
+    var size: UInt64?
+}
+
 /// One transaction, or one snapshot when made by `read`. It never leaves the connection's queue.
 struct PostgresTransaction: VaultTransaction {
     let connection: PostgresConnection
     let now: Timestamp
+    let written: WrittenHead
 
     // MARK: Identity and policy
 
@@ -145,6 +151,7 @@ struct PostgresTransaction: VaultTransaction {
             .integer(batch.head.size.column), .bytes(batch.head.frontier), .time(batch.head.lastTime),
             .integer(batch.first.column))
         guard moved == 1 else { throw StoreError.conflict }
+        written.size = batch.head.size
         try run(
             "INSERT INTO log_entries SELECT $1 + place - 1, leaf FROM unnest($2::bytea[]) WITH ORDINALITY AS l (leaf, place)",
             .integer(batch.first.column), .byteStrings(batch.leaves))

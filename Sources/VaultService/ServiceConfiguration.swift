@@ -272,6 +272,11 @@ public struct ServiceConfiguration: Sendable {
         #   token: contact-vault
         #   key: root
 
+        # Where the rows are, if not in this folder: a PostgreSQL database, which `contact-vault init --postgres` made. No password
+        # here: passfile=, a service file, or a client certificate (see docs/postgresql.md).
+        # store:
+        #   postgres: "service=vault"
+
         # Witnesses of the access log: others, elsewhere, who remember how far it was (see docs/operating.md, "Witnesses"). The
         # file is a C2SP tlog-policy with a line `witness NAME KEY URL` for each and a quorum. What a witness contradicts, the
         # vault no longer writes to and releases nothing from. signer_memory is where the signer remembers what it signed:

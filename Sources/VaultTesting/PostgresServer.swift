@@ -28,7 +28,7 @@ public final class PostgresServer: Sendable {
                 "start",
             ])
         let stopping = folder
-        atexit_block { PostgresServer.stop(stopping) }
+        atEnd { PostgresServer.stop(stopping) }
     }
 
     /// A new, empty database.
@@ -80,7 +80,7 @@ public final class PostgresServer: Sendable {
 /// What is to be done when the process ends.
 private let endings = Mutex<[@Sendable () -> Void]>([])
 
-private func atexit_block(_ body: @escaping @Sendable () -> Void) {
+private func atEnd(_ body: @escaping @Sendable () -> Void) {
     endings.withLock { $0.append(body) }
     atexit { for body in endings.withLock({ $0 }) { body() } }
 }
