@@ -4,5 +4,33 @@
 #define CONTACT_VAULT_LIBPQ_SHIM_H
 
 #include <libpq-fe.h>
+#include <stddef.h>
+
+/* A callback and lists of C strings, which are awkward from Swift. */
+
+/** Counts what the server says beside its answers. By itself libpq would write it to standard error, values included. */
+static inline void contact_vault_pg_count_notice(void *count, const PGresult *notice) {
+    (void)notice;
+    *(int *)count += 1;
+}
+
+/**
+ * Connects by a connection string or URI of libpq, and waits for it.
+ *
+ * What stands before the address are defaults that it may change: a peer that is dead is noticed within half a minute.
+ * What stands after it, it may not change. The count of notices has to outlive the connection.
+ */
+static inline PGconn *contact_vault_pg_connect(const char *address, int *notices) {
+    const char *const keywords[] = {
+        "application_name", "connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
+        "tcp_user_timeout", "dbname", "client_encoding", NULL,
+    };
+    const char *const values[] = {
+        "contact-vault", "10", "10", "5", "3", "25000", address, "UTF8", NULL,
+    };
+    PGconn *connection = PQconnectdbParams(keywords, values, 1);
+    if (connection != NULL) PQsetNoticeReceiver(connection, contact_vault_pg_count_notice, notices);
+    return connection;
+}
 
 #endif

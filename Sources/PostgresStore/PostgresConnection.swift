@@ -136,32 +136,60 @@ struct PostgresRow {
 /// A connection. It stays on the queue that made it.
 @safe final class PostgresConnection {
     private let pointer: OpaquePointer
+    /// How often the server said something beside its answers: libpq counts here.
+    private let notices: UnsafeMutablePointer<Int32>
     private var names: [String: String] = [:]
 
     /// Connects.
     /// - Parameter conninfo: a connection string or URI of libpq.
-    /// - Throws: ``StoreError/unavailable(_:)`` with `connection`.
+    /// - Throws: ``StoreError/unavailable(_:)`` with `connection`, or `commits_are_not_synced` if the server does not sync at all.
     init(_ conninfo: String) throws(StoreError) {
-        guard let connection = unsafe PQconnectdb(conninfo) else { throw .unavailable("connection") }
-        guard unsafe PQstatus(connection) == CONNECTION_OK else {
-            unsafe PQfinish(connection)
+        let notices = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+        unsafe notices.initialize(to: 0)
+        guard !conninfo.utf8.contains(0), let connection = unsafe contact_vault_pg_connect(conninfo, notices)
+        else {
+            unsafe notices.deallocate()
             throw .unavailable("connection")
         }
         unsafe pointer = connection
-        // What the server would like to be read by somebody goes nowhere: a notice may quote a row.
-        _ = unsafe PQsetNoticeReceiver(connection, { _, _ in }, nil)
-        do {
-            for setting in [
-                "SET synchronous_commit = on", "SET statement_timeout = '30s'", "SET lock_timeout = '10s'",
-                "SET idle_in_transaction_session_timeout = '60s'", "SET client_encoding = 'UTF8'",
-            ] { try command(setting) }
-        } catch {
-            unsafe PQfinish(connection)
-            throw error
-        }
+        unsafe self.notices = notices
+        guard isAlive else { throw .unavailable("connection") }
+        try configure()
     }
 
-    deinit { unsafe PQfinish(pointer) }
+    deinit {
+        unsafe PQfinish(pointer)
+        unsafe notices.deallocate()
+    }
+
+    /// Nothing waits for ever, and a commit is answered when it is synced. What is stronger than `on` stays; a server that syncs
+    /// nothing is refused.
+    private func configure() throws(StoreError) {
+        for setting in [
+            "SET statement_timeout = '30s'", "SET lock_timeout = '10s'",
+            "SET idle_in_transaction_session_timeout = '60s'", "SET client_min_messages = warning",
+            "SET jit = off",
+        ] { try command(setting) }
+        let synced = try run(
+            """
+            SELECT (current_setting('fsync') = 'on')::int::bigint, set_config('synchronous_commit', CASE
+                WHEN current_setting('synchronous_commit') = 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)
+            """, [])
+        guard (try? synced[0].integer(0)) == 1 else { throw .unavailable("commits_are_not_synced") }
+    }
+
+    /// Commits.
+    /// - Throws: ``StoreError/unavailable(_:)`` with `commit_unknown` if there was no answer, or a warning beside it: that a standby
+    ///   which has to confirm did not.
+    func commit() throws(StoreError) {
+        let before = unsafe notices.pointee
+        do { try command("COMMIT") } catch {
+            guard isAlive else { throw .unavailable("commit_unknown") }
+            _ = try? command("ROLLBACK")
+            throw error
+        }
+        guard unsafe notices.pointee == before else { throw .unavailable("commit_unknown") }
+    }
 
     /// Whether the server can still be asked.
     var isAlive: Bool { unsafe PQstatus(pointer) == CONNECTION_OK }

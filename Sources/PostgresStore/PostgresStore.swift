@@ -92,11 +92,7 @@ public final class PostgresStore: VaultStore {
                     _ = try? connection.command("ROLLBACK")
                     throw error
                 }
-                do { try connection.command("COMMIT") } catch {
-                    if !connection.isAlive { throw StoreError.unavailable("commit_unknown") }
-                    _ = try? connection.command("ROLLBACK")
-                    throw error
-                }
+                try connection.commit()
                 if let size = written.size { committed.withLock { $0 = size } }
                 return result
             })
