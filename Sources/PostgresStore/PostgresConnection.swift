@@ -67,6 +67,12 @@ enum PostgresArgument {
 
     var count: Int { Int(unsafe PQntuples(pointer)) }
 
+    /// What was done, in the server's word.
+    var command: String {
+        guard let text = unsafe PQcmdStatus(pointer) else { return "" }
+        return unsafe String(cString: text)
+    }
+
     /// Rows that the statement changed.
     var changed: Int {
         guard let text = unsafe PQcmdTuples(pointer) else { return 0 }
@@ -179,15 +185,18 @@ struct PostgresRow {
     }
 
     /// Commits.
-    /// - Throws: ``StoreError/unavailable(_:)`` with `commit_unknown` if there was no answer, or a warning beside it: that a standby
+    /// - Throws: ``StoreError/unavailable(_:)`` with `transaction_aborted` if it was rolled back instead; with `commit_unknown` if there was no answer, or a warning beside it: that a standby
     ///   which has to confirm did not.
     func commit() throws(StoreError) {
         let before = unsafe notices.pointee
-        do { try command("COMMIT") } catch {
+        let answer: PostgresResult
+        do { answer = try unsafe check(PQexec(pointer, "COMMIT")) } catch {
             guard isAlive else { throw .unavailable("commit_unknown") }
             _ = try? command("ROLLBACK")
             throw error
         }
+        // Of a transaction in which a statement failed nothing is left, whatever was done about the error, and that is no error.
+        guard answer.command == "COMMIT" else { throw .unavailable("transaction_aborted") }
         guard unsafe notices.pointee == before else { throw .unavailable("commit_unknown") }
     }
 

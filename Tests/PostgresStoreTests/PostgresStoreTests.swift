@@ -85,6 +85,28 @@ struct PostgresStoreTests {
         try await store.close()
     }
 
+    @Test(
+        "a transaction in which a statement failed is not taken for committed, whatever its body did about the error"
+    )
+    func swallowedError() async throws {
+        let store = try await PostgresStore.open(conninfo: database)
+        let identity = VaultIdentity(
+            tenant: try #require(TenantID(bytes: [UInt8](repeating: 1, count: 16))),
+            issuer: "https://vault.example",
+            logOrigin: "vault.example/access-log", created: Timestamp(milliseconds: 0))
+        try await store.transaction { try $0.putIdentity(identity) }
+        let swallowed = await error {
+            try await store.transaction { transaction in
+                try transaction.putKeyringEpoch(9)
+                _ = try? transaction.putIdentity(identity)
+            }
+        }
+        #expect(swallowed == .unavailable("transaction_aborted"))
+        #expect(try await store.read { try $0.keyringEpoch() } == 0)
+        try await append(store, first: 0, count: 1)
+        try await store.close()
+    }
+
     @Test("a log that is shorter than what was committed is not gone on from")
     func shorterLog() async throws {
         let store = try await PostgresStore.open(conninfo: database)
