@@ -54,6 +54,7 @@ let package = Package(
         // C libraries, header shims only.
         .systemLibrary(name: "COpenSSLTLS", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         // Without pkg-config: it would link p11-kit, of which only the header is wanted.
         .systemLibrary(name: "CCryptoki", providers: [.apt(["libp11-kit-dev"])]),
         .target(
@@ -122,6 +123,11 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "PostgresStore",
+            dependencies: ["CLibPQ", "ContactModel", "ContactVault", "StrictEncoding"],
             swiftSettings: strict
         ),
 
@@ -245,6 +251,11 @@ let package = Package(
                 "ContactModel", "ContactVault", "SQLiteStore", "VaultTesting",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
+            swiftSettings: strictTests
+        ),
+        .testTarget(
+            name: "PostgresStoreTests",
+            dependencies: ["ContactModel", "ContactVault", "PostgresStore", "VaultTesting"],
             swiftSettings: strictTests
         ),
         .testTarget(

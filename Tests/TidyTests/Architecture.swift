@@ -8,6 +8,7 @@ enum Architecture {
         "CPhoneNumber": [],
         "CProcessHardening": [],
         "CCryptoki": [],
+        "CLibPQ": [],
         "StrictEncoding": [],
         "ContactModel": ["StrictEncoding"],
         "VaultCrypto": ["COpenSSL"],
@@ -27,6 +28,7 @@ enum Architecture {
             "AccessLog", "ContactModel", "ContactVault", "GRDB.swift/GRDB", "GRDB.swift/GRDBSQLite",
             "StrictEncoding",
         ],
+        "PostgresStore": ["CLibPQ", "ContactModel", "ContactVault", "StrictEncoding"],
         "VaultAPI": ["ContactModel"],
         "VaultService": [
             "AccessLog", "AccessToken", "ConfigurationFile", "ContactModel", "ContactVault",

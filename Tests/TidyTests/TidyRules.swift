@@ -23,6 +23,7 @@ enum TidyRules {
         // A library must not change the heap of the program that embeds it.
         ("CProcessHardening", ["contact-vault"]),
         ("CCryptoki", ["HardwareRootKey"]),
+        ("CLibPQ", ["PostgresStore"]),
         ("Yams", ["ConfigurationFile"]),
         ("GRDB*", ["SQLiteStore"]),
         ("Hummingbird*", ["VaultService"]),
