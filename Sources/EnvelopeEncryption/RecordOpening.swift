@@ -95,6 +95,12 @@ extension Keyring {
         return fields
     }
 
+    /// Whether a record opens with this keyring, as far as its data key and header MAC; no field is opened.
+    /// - Throws: ``EnvelopeError``, as for opening.
+    package func check(_ sealed: SealedRecord, context: RecordContext) throws(EnvelopeError) {
+        _ = try openDataKey(of: sealed, context: context, for: .opening)
+    }
+
     /// Everything of the fixed order up to the header MAC.
     func openDataKey(
         of sealed: SealedRecord, context: RecordContext, for use: KeyUse

@@ -221,6 +221,16 @@ struct BackupTests {
         try await fixture.reopened().vault.close()
     }
 
+    @Test("records of the suite before open by a keyring whose active key is of another suite")
+    func anotherSuite() async throws {
+        let (fixture, folder, _) = try await backedUp()
+        try await fixture.changeKeys(.addKEK(.sm4HMACSM3))
+        try await fixture.changeKeys(.promote(KeyReference(.kek, id: 1, version: 2)))
+        let today = try #require(fixture.storage).load()
+        #expect(try await verify(folder, fixture, keyring: today).records == 5)
+        try await fixture.vault.close()
+    }
+
     @Test("a backup that was broken off holds every key until it is forgotten, and is no backup")
     func brokenOff() async throws {
         let fixture = try await VaultFixture.make(storesKeyring: true)

@@ -76,7 +76,6 @@ public enum BackupVerification {
     private static func openHeaders(
         in reader: any VaultReader, with keyring: Keyring, all: Bool
     ) throws -> Int {
-        let random = SystemRandom()
         var (opened, cursor) = (0, [UInt8]())
         while true {
             let page = try reader.recordKeys(after: cursor, limit: sample)
@@ -85,8 +84,7 @@ public enum BackupVerification {
                     let context = RecordContext(
                         tenant: keyring.tenant, record: record.contact, generation: record.generation,
                         schema: Vault.recordSchema)
-                    _ = try keyring.rewrap(
-                        SealedRecord(parsing: record.sealed), context: context, random: random)
+                    try keyring.check(SealedRecord(parsing: record.sealed), context: context)
                     _ = try keyring.disclosureKey(
                         wrapped: record.disclosureKey, tenant: keyring.tenant, contact: record.contact)
                 } catch {
