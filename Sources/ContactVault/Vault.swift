@@ -380,7 +380,7 @@ extension VaultError {
     }
 
     /// An error out of a store's transaction, as the vault's.
-    package init(storing error: any Error) {
+    init(storing error: any Error) {
         switch error {
         case let error as VaultError: self = error
         case StoreError.corrupt(let table): self = .storeCorrupt(table)

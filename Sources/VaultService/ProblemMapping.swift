@@ -67,7 +67,6 @@ extension ErrorReply {
     init(_ error: any Error) {
         switch error {
         case let error as VaultError: self.init(error)
-        case let error as StoreError: self.init(VaultError(storing: error))
         case let fault as RequestFault: self.init(fault)
         case KeyringError.rootKeyUnavailable:
             self.init(
@@ -268,7 +267,7 @@ struct TokenErrorReply {
                 code = "unauthorized_client"
             default: code = "invalid_authorization_details"
             }
-        case VaultError.overloaded, VaultError.logUnavailable, VaultError.clockWentBack, is StoreError:
+        case VaultError.overloaded, VaultError.logUnavailable, VaultError.clockWentBack:
             status = .serviceUnavailable
             code = "temporarily_unavailable"
             headers[.retryAfter] = "2"

@@ -84,7 +84,7 @@ extension Vault {
             return
         }
         let indexes = try indexes(of: normalized.e164)
-        let contacts = try await store.read { try $0.contacts(withNumbers: indexes.map(\.bytes)) }
+        let contacts = try await reading { try $0.contacts(withNumbers: indexes.map(\.bytes)) }
         try await manage(
             .suppression, as: caller, requestID: requestID, contacts: contacts, covers: covers,
             { transaction -> ManagedOutcome<Void> in

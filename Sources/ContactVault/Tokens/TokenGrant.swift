@@ -46,11 +46,11 @@ extension Vault {
         let state = state
         let (client, assertion): (RegisteredClient, VerifiedAssertion)
         let (confirmation, proof): (TokenConfirmation, VerifiedProof?)
-        do throws(TokenError) {
+        do {
             (client, assertion) = try await authenticate(
                 assertion: request.assertion, clientID: request.clientID, now: now)
             (confirmation, proof) = try confirm(client, request, now: now)
-        } catch {
+        } catch let error as TokenError {
             unauthenticated.count(error)
             throw VaultError.token(error)
         }
@@ -112,18 +112,13 @@ extension Vault {
 
     func authenticate(
         assertion bytes: [UInt8], clientID: String?, now: Timestamp
-    ) async throws(TokenError) -> (RegisteredClient, VerifiedAssertion) {
+    ) async throws -> (RegisteredClient, VerifiedAssertion) {
         let assertion = try ClientAssertion(parsing: bytes)
         let id = assertion.unverifiedClient
-        if let named = clientID, named != id.text { throw .invalidClient(.subject) }
+        if let named = clientID, named != id.text { throw TokenError.invalidClient(.subject) }
         let state = state
-        let found: RegisteredClient?
-        do {
-            found = try await store.read { reader in try state.clients.current([id], in: reader)[id] }
-        } catch {
-            throw .unavailable
-        }
-        guard let client = found else { throw .invalidClient(.clientUnknown) }
+        let found = try await reading { reader in try state.clients.current([id], in: reader)[id] }
+        guard let client = found else { throw TokenError.invalidClient(.clientUnknown) }
         return (client, try assertion.verify(client: client, issuer: identity.issuer, now: now))
     }
 

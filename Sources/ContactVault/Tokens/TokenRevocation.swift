@@ -212,10 +212,10 @@ extension Vault {
     ) async throws -> Value {
         let client: RegisteredClient
         let assertion: VerifiedAssertion
-        do throws(TokenError) {
+        do {
             (client, assertion) = try await authenticate(
                 assertion: request.assertion, clientID: request.clientID, now: clock())
-        } catch {
+        } catch let error as TokenError {
             unauthenticated.count(error)
             throw VaultError.token(error)
         }
