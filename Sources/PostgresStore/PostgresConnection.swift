@@ -93,10 +93,7 @@ enum PostgresArgument {
 }
 
 /// The columns of a row.
-struct PostgresRow {
-    /// The moments that RFC 3339 can write. Arithmetic on others could overflow.
-    private static let milliseconds: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
-
+struct PostgresRow: StoredRow {
     fileprivate let result: PostgresResult
     fileprivate let row: Int32
 
@@ -104,39 +101,12 @@ struct PostgresRow {
 
     func bytes(_ column: Int32) -> [UInt8] { result.bytes(row, column) }
 
-    func bytesIfPresent(_ column: Int32) -> [UInt8]? { isNull(column) ? nil : bytes(column) }
-
-    func text(_ column: Int32) -> String { String(decoding: bytes(column), as: UTF8.self) }
-
-    func textIfPresent(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
-
     /// A `bigint`.
     func integer(_ column: Int32) throws -> Int64 {
         let bytes = bytes(column)
         guard bytes.count == 8 else { throw StoreError.corrupt("number") }
         return Int64(bitPattern: UInt64(bigEndianBytes: bytes))
     }
-
-    /// An integer that is never negative. Whoever writes to the database could end the process if this trapped.
-    func number<Number: FixedWidthInteger & UnsignedInteger>(_ column: Int32) throws -> Number {
-        guard let number = Number(exactly: try integer(column)) else { throw StoreError.corrupt("number") }
-        return number
-    }
-
-    /// A count, to which one more can be added without a trap.
-    func count(_ column: Int32) throws -> Int64 {
-        let count = try integer(column)
-        guard (0...1 << 53).contains(count) else { throw StoreError.corrupt("number") }
-        return count
-    }
-
-    func time(_ column: Int32) throws -> Timestamp {
-        let milliseconds = try integer(column)
-        guard Self.milliseconds.contains(milliseconds) else { throw StoreError.corrupt("time") }
-        return Timestamp(milliseconds: milliseconds)
-    }
-
-    func timeIfPresent(_ column: Int32) throws -> Timestamp? { isNull(column) ? nil : try time(column) }
 }
 
 /// A connection. It stays on the queue that made it.

@@ -15,7 +15,8 @@ public final class PostgresStore: VaultStore {
     private let writer: PostgresChannel
     private let readers: [PostgresChannel]
     private let turn = Atomic<UInt64>(0)
-    private let committed = CommittedHead()
+    /// Entries of the log that this process has had committed.
+    private let committed = Mutex<UInt64>(0)
     private let clock: (@Sendable () -> Timestamp)?
 
     private init(_ conninfo: String, clock: (@Sendable () -> Timestamp)?) {
@@ -69,14 +70,14 @@ public final class PostgresStore: VaultStore {
     public func transaction<Result: Sendable>(
         _ body: @escaping @Sendable (any VaultTransaction) throws -> Result
     ) async throws -> Result {
-        let (clock, committed) = (clock, committed)
+        let clock = clock
         return try await writer.run(
             begin: { connection in
                 try connection.command("BEGIN ISOLATION LEVEL READ COMMITTED")
                 // Before anything is read: what is read then is what the last transaction left, whoever wrote it.
                 let head = try connection.run("SELECT size FROM log_head WHERE id = 1 FOR UPDATE", [])
                 // A standby that was not synchronous lacks what was answered already.
-                guard try head[0].number(0) >= committed.withLock({ $0 }) else {
+                guard try head[0].number(0) >= self.committed.withLock({ $0 }) else {
                     throw StoreError.unavailable("log_shorter_than_committed")
                 }
             },
@@ -93,7 +94,7 @@ public final class PostgresStore: VaultStore {
                     throw error
                 }
                 try connection.commit()
-                if let size = written.size { committed.withLock { $0 = size } }
+                if let size = written.size { self.committed.withLock { $0 = size } }
                 return result
             })
     }
@@ -114,8 +115,7 @@ public final class PostgresStore: VaultStore {
                 defer { _ = try? connection.command("COMMIT") }
                 return try body(
                     PostgresTransaction(
-                        connection: connection, now: try clock?() ?? Self.now(connection),
-                        written: WrittenHead()))
+                        connection: connection, now: try clock?() ?? Self.now(connection)))
             })
     }
 
@@ -148,12 +148,6 @@ public final class PostgresStore: VaultStore {
     public func close() async throws {
         for channel in [writer] + readers { await channel.close() }
     }
-}
-
-/// Entries of the log that this process has had committed.
-private final class CommittedHead: Sendable {
-    private let size = Mutex<UInt64>(0)
-    func withLock<Result>(_ body: (inout UInt64) -> Result) -> Result { size.withLock { body(&$0) } }
 }
 
 /// A connection and the queue that it stays on.

@@ -2,7 +2,6 @@
 
 import ContactModel
 import ContactVault
-import StrictEncoding
 
 extension PostgresTransaction {
     // MARK: Contacts
@@ -135,6 +134,7 @@ extension PostgresTransaction {
     }
 
     func putSequences(_ sequences: [ContactID: EntrySequence]) throws {
+        guard !sequences.isEmpty else { return }
         let rows = Array(sequences)
         try run(
             """
@@ -160,19 +160,10 @@ extension PostgresTransaction {
             else { throw StoreError.corrupt("consents") }
             return StoredConsent(
                 contact: contact, purpose: purpose, notice: notice, evidence: row.bytes(4),
-                recipients: try row.textIfPresent(8).map { try Self.recipients($0) }, given: try row.time(5),
+                recipients: try row.textIfPresent(8).map { try StoredConsent.recipients(column: $0) },
+                given: try row.time(5),
                 expires: try row.timeIfPresent(6), withdrawn: try row.timeIfPresent(7))
         }
-    }
-
-    /// Names with a space between them. A list of which a part does not parse is corrupt, not shorter.
-    private static func recipients(_ text: String) throws -> Set<Reference> {
-        guard !text.isEmpty else { return [] }
-        return Set(
-            try text.split(separator: " ", omittingEmptySubsequences: false).map { name in
-                guard let name = Reference(String(name)) else { throw StoreError.corrupt("consents") }
-                return name
-            })
     }
 
     func putConsents(_ consents: [StoredConsent]) throws {
@@ -187,7 +178,7 @@ extension PostgresTransaction {
                 .bytes(consent.contact.bytes), .text(consent.purpose.text), .text(consent.notice.text),
                 .bytes(consent.evidence), .time(consent.given), .time(consent.expires),
                 .time(consent.withdrawn),
-                .textIfPresent(consent.recipients?.map(\.text).sorted().joined(separator: " ")))
+                .textIfPresent(consent.recipientsColumn))
         }
     }
 
@@ -238,6 +229,7 @@ extension PostgresTransaction {
     }
 
     func insertContactReferences(_ references: [ContactReferenceKey: StoredContactReference]) throws {
+        guard !references.isEmpty else { return }
         let rows = Array(references)
         try run(
             """
@@ -338,48 +330,21 @@ extension PostgresTransaction {
             """, .text(client.id.text), .integer(client.revision.column), .bytes(client.registration))
     }
 
-    private static func entrustment(_ row: PostgresRow) throws -> Entrustment {
-        guard let agency = Reference(row.text(0)),
-            let bounds = (try? JSONValue.parse(row.bytes(3)))?.objectValue,
-            let roles = words(bounds["roles"], { Role(rawValue: $0) }),
-            let purposes = words(bounds["purposes"], { Purpose($0) }),
-            let portfolios = words(bounds["portfolios"], { Reference($0) }),
-            let entrustment = Entrustment(
-                agency: agency, from: try row.time(1), until: try row.timeIfPresent(2), roles: roles,
-                purposes: purposes, portfolios: portfolios)
-        else { throw StoreError.corrupt("agencies") }
-        return entrustment
-    }
-
-    /// A list of words of one vocabulary; `nil` if it is not.
-    private static func words<Word: Hashable>(_ value: JSONValue?, _ read: (String) -> Word?) -> Set<Word>? {
-        guard let values = value?.arrayValue else { return nil }
-        let words = values.compactMap { $0.stringValue.flatMap(read) }
-        return words.count == values.count ? Set(words) : nil
-    }
-
     func entrustments(of agencies: [Reference]) throws -> [Reference: Entrustment] {
         guard !agencies.isEmpty else { return [:] }
         let found = try all(
-            "SELECT id, entrusted_from, entrusted_until, bounds FROM agencies WHERE id = ANY ($1::text[])",
-            .texts(agencies.map(\.text)), read: Self.entrustment)
+            "SELECT \(Entrustment.columns) FROM agencies WHERE id = ANY ($1::text[])",
+            .texts(agencies.map(\.text)), read: { try Entrustment($0) })
         return Dictionary(found.map { ($0.agency, $0) }) { first, _ in first }
     }
 
     func entrustments() throws -> [Entrustment] {
         try all(
-            "SELECT id, entrusted_from, entrusted_until, bounds FROM agencies ORDER BY id",
-            read: Self.entrustment)
+            "SELECT \(Entrustment.columns) FROM agencies ORDER BY id",
+            read: { try Entrustment($0) })
     }
 
     func putEntrustment(_ entrustment: Entrustment) throws {
-        func list(_ words: [String]) -> JSONValue { .array(words.sorted().map { .string($0) }) }
-        let bounds = JSONValue.object(
-            JSONObject([
-                ("roles", list(entrustment.roles.map(\.rawValue))),
-                ("purposes", list(entrustment.purposes.map(\.text))),
-                ("portfolios", list(entrustment.portfolios.map(\.text))),
-            ]))
         try run(
             """
             INSERT INTO agencies VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE
@@ -387,7 +352,7 @@ extension PostgresTransaction {
                 bounds = excluded.bounds
             """,
             .text(entrustment.agency.text), .time(entrustment.from), .time(entrustment.until),
-            .bytes(bounds.canonicalBytes))
+            .bytes(entrustment.bounds))
     }
 
     // MARK: Copies
@@ -399,37 +364,12 @@ extension PostgresTransaction {
             return StoredBackup(
                 id: id, made: try row.time(1), logSize: try row.number(2),
                 hasKeyring: try row.integer(3) != 0,
-                needs: try row.textIfPresent(4).map { try Self.needs($0) },
+                needs: try row.textIfPresent(4).map { try StoredBackup.needs(column: $0) },
                 forgotten: try row.timeIfPresent(5))
         }
     }
 
-    /// What a copy needs. One that does not parse is corrupt: it must not look like a copy that needs nothing.
-    private static func needs(_ text: String) throws -> [StoredKeyNeed] {
-        guard let list = (try? JSONValue.parse(Array(text.utf8)))?.arrayValue else {
-            throw StoreError.corrupt("backups")
-        }
-        return try list.map { need in
-            guard let need = need.arrayValue, need.count == 4, let name = need[0].stringValue,
-                let id = need[1].integerValue.flatMap({ UInt32(exactly: $0) }),
-                let version = need[2].integerValue.flatMap({ UInt32(exactly: $0) }),
-                let count = need[3].integerValue.flatMap({ UInt64(exactly: $0) })
-            else { throw StoreError.corrupt("backups") }
-            return StoredKeyNeed(name: name, id: id, version: version, count: count)
-        }
-    }
-
     func putBackup(_ backup: StoredBackup) throws {
-        let needs = backup.needs.map { needs in
-            JSONValue.array(
-                needs.map { need in
-                    .array([
-                        .string(need.name), .integer(Int64(need.id)), .integer(Int64(need.version)),
-                        .integer(need.count.column),
-                    ])
-                }
-            ).canonicalText
-        }
         try run(
             """
             INSERT INTO backups VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE
@@ -437,6 +377,6 @@ extension PostgresTransaction {
                 key_needs = excluded.key_needs, forgotten = excluded.forgotten
             """,
             .text(backup.id.text), .time(backup.made), .integer(backup.logSize.column),
-            .integer(backup.hasKeyring ? 1 : 0), .textIfPresent(needs), .time(backup.forgotten))
+            .integer(backup.hasKeyring ? 1 : 0), .textIfPresent(backup.needsColumn), .time(backup.forgotten))
     }
 }

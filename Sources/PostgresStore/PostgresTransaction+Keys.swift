@@ -128,6 +128,7 @@ extension PostgresTransaction {
     }
 
     func replaceDisclosures(_ sealed: [UInt64: [UInt8]]) throws {
+        guard !sealed.isEmpty else { return }
         let rows = Array(sealed)
         try run(
             """
@@ -157,49 +158,28 @@ extension PostgresTransaction {
             .time(change.since))
     }
 
-    private static let jobColumns = """
-        id, kind, version, is_dry_run, rate, requester, created, total, state, cursor, examined, changed, unreadable, resumed, \
-        examined_before, updated
-        """
-
-    private static func job(_ row: PostgresRow) throws -> StoredKeyJob {
-        guard let kind = StoredKeyJob.Kind(rawValue: row.text(1)), let requester = Reference(row.text(5)),
-            let state = StoredKeyJob.State(rawValue: row.text(8))
-        else { throw StoreError.corrupt("key_jobs") }
-        var job = StoredKeyJob(
-            id: row.bytes(0), kind: kind, version: try row.number(2), isDryRun: try row.integer(3) != 0,
-            rate: row.isNull(4) ? nil : try row.number(4), requester: requester, created: try row.time(6),
-            total: try row.number(7))
-        job.state = state
-        job.cursor = row.bytes(9)
-        job.examined = try row.number(10)
-        job.changed = try row.number(11)
-        job.unreadable = try row.number(12)
-        job.resumed = try row.time(13)
-        job.examinedBefore = try row.number(14)
-        job.updated = try row.time(15)
-        return job
-    }
-
     func keyJob(_ id: [UInt8]) throws -> StoredKeyJob? {
-        try first("SELECT \(Self.jobColumns) FROM key_jobs WHERE id = $1", .bytes(id), read: Self.job)
+        try first(
+            "SELECT \(StoredKeyJob.columns) FROM key_jobs WHERE id = $1", .bytes(id),
+            read: { try StoredKeyJob($0) })
     }
 
     func keyJobs(limit: Int) throws -> [StoredKeyJob] {
         try all(
-            "SELECT \(Self.jobColumns) FROM key_jobs ORDER BY created DESC, place DESC LIMIT $1",
-            .integer(Int64(limit)), read: Self.job)
+            "SELECT \(StoredKeyJob.columns) FROM key_jobs ORDER BY created DESC, place DESC LIMIT $1",
+            .integer(Int64(limit)), read: { try StoredKeyJob($0) })
     }
 
     func unfinishedKeyJob() throws -> StoredKeyJob? {
         try first(
-            "SELECT \(Self.jobColumns) FROM key_jobs WHERE state IN ('running', 'paused')", read: Self.job)
+            "SELECT \(StoredKeyJob.columns) FROM key_jobs WHERE state IN ('running', 'paused')",
+            read: { try StoredKeyJob($0) })
     }
 
     func putKeyJob(_ job: StoredKeyJob) throws {
         try run(
             """
-            INSERT INTO key_jobs (\(Self.jobColumns))
+            INSERT INTO key_jobs (\(StoredKeyJob.columns))
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
             ON CONFLICT (id) DO UPDATE SET state = excluded.state, cursor = excluded.cursor,
                 examined = excluded.examined, changed = excluded.changed, unreadable = excluded.unreadable,

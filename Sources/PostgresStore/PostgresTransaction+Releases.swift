@@ -6,38 +6,12 @@ import ContactVault
 extension PostgresTransaction {
     // MARK: Releases
 
-    private static let releaseColumns = """
-        id, time, number, contact, case_reference, reference, actor, client, purpose, form, is_approach, outcome_due, outcome, \
-        outcome_time, number_version
-        """
-
-    /// - Parameter offset: of the first column.
-    private static func release(_ row: PostgresRow, from offset: Int32 = 0) throws -> StoredRelease {
-        guard let id = ReleaseID(bytes: row.bytes(offset)),
-            let contact = ContactID(bytes: row.bytes(offset + 3)),
-            let client = Reference(row.text(offset + 7)), let purpose = Purpose(row.text(offset + 8)),
-            let form = ReleaseForm(rawValue: row.text(offset + 9))
-        else { throw StoreError.corrupt("releases") }
-        let outcome = try row.textIfPresent(offset + 12).map { text in
-            guard let outcome = ReleaseOutcome(rawValue: text) else { throw StoreError.corrupt("releases") }
-            return outcome
-        }
-        return StoredRelease(
-            id: id, time: try row.time(offset + 1), number: row.bytes(offset + 2),
-            numberVersion: try row.number(offset + 14), contact: contact,
-            caseReference: row.bytes(offset + 4),
-            reference: row.bytesIfPresent(offset + 5), actor: row.bytes(offset + 6), client: client,
-            purpose: purpose, form: form, isApproach: try row.integer(offset + 10) != 0,
-            outcomeDue: try row.timeIfPresent(offset + 11), outcome: outcome,
-            outcomeTime: try row.timeIfPresent(offset + 13))
-    }
-
     func releases(_ ids: [ReleaseID]) throws -> [ReleaseID: StoredRelease] {
         guard !ids.isEmpty else { return [:] }
         let found = try all(
-            "SELECT \(Self.releaseColumns) FROM releases WHERE id = ANY ($1::bytea[])",
+            "SELECT \(StoredRelease.columns) FROM releases WHERE id = ANY ($1::bytea[])",
             .byteStrings(ids.map(\.bytes))
-        ) { try Self.release($0) }
+        ) { try StoredRelease($0) }
         return Dictionary(found.map { ($0.id, $0) }) { first, _ in first }
     }
 
@@ -54,12 +28,12 @@ extension PostgresTransaction {
         for (column, wanted) in places {
             let releases = try lists(
                 """
-                SELECT k.key_place, \(Self.releaseColumns)
+                SELECT k.key_place, \(StoredRelease.columns)
                 FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS k (key, since, key_place)
                 JOIN releases r ON r.\(column) = k.key AND r.time >= k.since ORDER BY k.key_place, r.time, r.place
                 """, wanted.map(\.key), .byteStrings(wanted.map(\.value)),
                 .integers(wanted.map { $0.since.milliseconds })
-            ) { try Self.release($0, from: 1) }
+            ) { try StoredRelease($0, from: 1) }
             found.merge(releases) { first, _ in first }
         }
         return found
@@ -69,7 +43,7 @@ extension PostgresTransaction {
         guard !releases.isEmpty else { return }
         try run(
             """
-            INSERT INTO releases (\(Self.releaseColumns)) SELECT * FROM unnest(
+            INSERT INTO releases (\(StoredRelease.columns)) SELECT * FROM unnest(
                 $1::bytea[], $2::bigint[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::text[],
                 $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::bigint[], $15::bigint[])
             """,
@@ -121,11 +95,11 @@ extension PostgresTransaction {
     func overdueReleases(before: Timestamp, limit: Int) throws -> [StoredRelease] {
         try all(
             """
-            SELECT \(Self.releaseColumns) FROM releases
+            SELECT \(StoredRelease.columns) FROM releases
             WHERE outcome IS NULL AND outcome_due IS NOT NULL AND outcome_due < $1
             ORDER BY outcome_due, place LIMIT $2
             """, .time(before), .integer(Int64(max(0, limit)))
-        ) { try Self.release($0) }
+        ) { try StoredRelease($0) }
     }
 
     // MARK: Counts
@@ -142,6 +116,7 @@ extension PostgresTransaction {
     }
 
     func putRequestCounts(_ counts: [RequestCountKey: Int64]) throws {
+        guard !counts.isEmpty else { return }
         let rows = Array(counts)
         try run(
             """
@@ -182,77 +157,51 @@ extension PostgresTransaction {
     /// Forgets counts of minutes that ended before a moment, and numbers of days long over. A calendar may be up to
     /// fourteen hours beside UTC, so the two days before are kept.
     func purgeCounts(before: Timestamp) throws {
-        func quotient(_ divisor: Int64) -> Int64 {
-            let seconds = before.seconds
-            return seconds >= 0 ? seconds / divisor : (seconds - divisor + 1) / divisor
-        }
-        try run("DELETE FROM request_counts WHERE minute < $1", .integer(quotient(60)))
+        try run("DELETE FROM request_counts WHERE minute < $1", .integer(before.minutes))
         for table in ["distinct_numbers", "distinct_counts"] {
-            try run("DELETE FROM \(table) WHERE day < $1", .integer(quotient(86_400) - 2))
+            try run("DELETE FROM \(table) WHERE day < $1", .integer(before.days - 2))
         }
     }
 
     // MARK: Approvals
 
-    private static let approvalColumns =
-        "id, kind, operation, payload, contact, requester, requested, expires, approver, used"
-
-    private static func approval(_ row: PostgresRow) throws -> StoredApproval {
-        guard let kind = StoredApproval.Kind(rawValue: row.text(1)), let requester = Reference(row.text(5))
-        else {
-            throw StoreError.corrupt("approvals")
-        }
-        // What does not parse is not the same as nothing: an approval without an approver would wait for one again.
-        let contact = try row.bytesIfPresent(4).map { bytes in
-            guard let id = ContactID(bytes: bytes) else { throw StoreError.corrupt("approvals") }
-            return id
-        }
-        let approver = try row.textIfPresent(8).map { text in
-            guard let name = Reference(text) else { throw StoreError.corrupt("approvals") }
-            return name
-        }
-        return StoredApproval(
-            id: row.bytes(0), kind: kind, operation: row.bytes(2), payload: row.bytes(3), contact: contact,
-            requester: requester, requested: try row.time(6), expires: try row.time(7), approver: approver,
-            used: try row.timeIfPresent(9))
-    }
-
     func approvals(of operations: [[UInt8]]) throws -> [[UInt8]: [StoredApproval]] {
         guard !operations.isEmpty else { return [:] }
         let found = try all(
             """
-            SELECT \(Self.approvalColumns) FROM approvals
+            SELECT \(StoredApproval.columns) FROM approvals
             WHERE operation = ANY ($1::bytea[]) AND used IS NULL ORDER BY requested DESC, place DESC
-            """, .byteStrings(operations), read: Self.approval)
+            """, .byteStrings(operations), read: { try StoredApproval($0) })
         return Dictionary(grouping: found, by: \.operation)
     }
 
     func usedApprovals(of operation: [UInt8]) throws -> [StoredApproval] {
         try all(
             """
-            SELECT \(Self.approvalColumns) FROM approvals
+            SELECT \(StoredApproval.columns) FROM approvals
             WHERE operation = $1 AND used IS NOT NULL ORDER BY requested DESC, place DESC
-            """, .bytes(operation), read: Self.approval)
+            """, .bytes(operation), read: { try StoredApproval($0) })
     }
 
     func approval(_ id: [UInt8]) throws -> StoredApproval? {
         try first(
-            "SELECT \(Self.approvalColumns) FROM approvals WHERE id = $1", .bytes(id), read: Self.approval)
+            "SELECT \(StoredApproval.columns) FROM approvals WHERE id = $1", .bytes(id),
+            read: { try StoredApproval($0) })
     }
 
     func pendingApprovals(at now: Timestamp) throws -> [StoredApproval] {
         try all(
             """
-            SELECT \(Self.approvalColumns) FROM approvals
+            SELECT \(StoredApproval.columns) FROM approvals
             WHERE approver IS NULL AND used IS NULL AND expires > $1 ORDER BY requested, place
-            """, .time(now), read: Self.approval)
+            """, .time(now), read: { try StoredApproval($0) })
     }
 
     func putApprovals(_ approvals: [StoredApproval]) throws {
         for approval in approvals {
             try run(
                 """
-                INSERT INTO approvals (\(Self.approvalColumns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                INSERT INTO approvals (\(StoredApproval.columns)) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, operation = excluded.operation,
                     payload = excluded.payload, contact = excluded.contact, requester = excluded.requester,
                     requested = excluded.requested, expires = excluded.expires, approver = excluded.approver,
@@ -271,26 +220,17 @@ extension PostgresTransaction {
     func reviews(openOnly: Bool) throws -> [StoredReview] {
         try all(
             """
-            SELECT release, purpose, client, opened, due, alerted, closed, finding FROM reviews
+            SELECT \(StoredReview.columns) FROM reviews
             \(openOnly ? "WHERE closed IS NULL" : "") ORDER BY opened, place
             """
-        ) { row in
-            guard let release = ReleaseID(bytes: row.bytes(0)), let purpose = Purpose(row.text(1)),
-                let client = Reference(row.text(2))
-            else { throw StoreError.corrupt("reviews") }
-            return StoredReview(
-                release: release, purpose: purpose, client: client, opened: try row.time(3),
-                due: try row.time(4),
-                alerted: try row.timeIfPresent(5), closed: try row.timeIfPresent(6),
-                finding: row.textIfPresent(7))
-        }
+        ) { try StoredReview($0) }
     }
 
     func putReviews(_ reviews: [StoredReview]) throws {
         for review in reviews {
             try run(
                 """
-                INSERT INTO reviews (release, purpose, client, opened, due, alerted, closed, finding)
+                INSERT INTO reviews (\(StoredReview.columns))
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                 ON CONFLICT (release) DO UPDATE SET purpose = excluded.purpose, client = excluded.client,
                     opened = excluded.opened, due = excluded.due, alerted = excluded.alerted, closed = excluded.closed,

@@ -1,8 +1,8 @@
-// The store's operations as SQL. What takes a list takes it as arrays: a batch costs a fixed number of round trips.
+// The store's operations as SQL. What a batch of releases reads and writes it passes as arrays, so that it costs a fixed number of round
+// trips; and nothing is sent for an empty list.
 
 import ContactModel
 import ContactVault
-import StrictEncoding
 
 /// How long the log is when a transaction is committed; `nil` if it has added nothing.
 final class WrittenHead {
@@ -13,7 +13,7 @@ final class WrittenHead {
 struct PostgresTransaction: VaultTransaction {
     let connection: PostgresConnection
     let now: Timestamp
-    let written: WrittenHead
+    var written = WrittenHead()
 
     // MARK: Identity and policy
 
@@ -205,6 +205,7 @@ struct PostgresTransaction: VaultTransaction {
     // MARK: Uses and replays
 
     func insertProofs(_ proofs: [ProofUse]) throws -> [Bool] {
+        guard !proofs.isEmpty else { return [] }
         var new = Set(
             try all(
                 """
@@ -227,6 +228,7 @@ struct PostgresTransaction: VaultTransaction {
     }
 
     func putRevocations(_ revocations: [RevocationKey: StoredRevocation]) throws {
+        guard !revocations.isEmpty else { return }
         let rows = Array(revocations)
         try run(
             """
@@ -250,6 +252,7 @@ struct PostgresTransaction: VaultTransaction {
     }
 
     func putTokenUses(_ uses: [TokenUseKey: Int64]) throws {
+        guard !uses.isEmpty else { return }
         let rows = Array(uses)
         try run(
             """
@@ -277,6 +280,7 @@ struct PostgresTransaction: VaultTransaction {
     }
 
     func putDeliveries(_ deliveries: [DeliveryKey: Delivery]) throws {
+        guard !deliveries.isEmpty else { return }
         let rows = Array(deliveries)
         try run(
             """
@@ -377,9 +381,4 @@ struct PostgresTransaction: VaultTransaction {
         }
         return found
     }
-}
-
-extension UInt64 {
-    /// As a column holds it. What is beyond the greatest `bigint` is found nowhere, and is no reason to trap.
-    var column: Int64 { Int64(clamping: self) }
 }

@@ -113,10 +113,7 @@ import GRDBSQLite
 }
 
 /// The columns of the present row.
-@safe struct RowReader {
-    /// The moments that RFC 3339 can write. Arithmetic on others could overflow.
-    static let milliseconds: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
-
+@safe struct RowReader: StoredRow {
     private let pointer: OpaquePointer
 
     fileprivate init(_ pointer: OpaquePointer) { unsafe self.pointer = pointer }
@@ -125,34 +122,9 @@ import GRDBSQLite
 
     func isNull(_ column: Int32) -> Bool { unsafe sqlite3_column_type(pointer, column) == SQLITE_NULL }
 
-    /// An integer that is never negative. Whoever writes to the file could end the process if this trapped.
-    func number<Number: FixedWidthInteger & UnsignedInteger>(_ column: Int32) throws -> Number {
-        guard let number = Number(exactly: integer(column)) else { throw StoreError.corrupt("number") }
-        return number
-    }
-
-    /// A count, to which one more can be added without a trap.
-    func count(_ column: Int32) throws -> Int64 {
-        guard (0...1 << 53).contains(integer(column)) else { throw StoreError.corrupt("number") }
-        return integer(column)
-    }
-
-    func time(_ column: Int32) throws -> Timestamp {
-        guard Self.milliseconds.contains(integer(column)) else { throw StoreError.corrupt("time") }
-        return Timestamp(milliseconds: integer(column))
-    }
-
-    func timeIfPresent(_ column: Int32) throws -> Timestamp? { isNull(column) ? nil : try time(column) }
-
     func bytes(_ column: Int32) -> [UInt8] {
         let count = Int(unsafe sqlite3_column_bytes(pointer, column))
         guard count > 0, let base = unsafe sqlite3_column_blob(pointer, column) else { return [] }
         return unsafe Array(UnsafeRawBufferPointer(start: base, count: count))
     }
-
-    func bytesIfPresent(_ column: Int32) -> [UInt8]? { isNull(column) ? nil : bytes(column) }
-
-    func text(_ column: Int32) -> String { String(decoding: bytes(column), as: UTF8.self) }
-
-    func textIfPresent(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
 }

@@ -6,39 +6,16 @@ import ContactVault
 extension SQLiteTransaction {
     // MARK: Approvals
 
-    private static let approvalColumns =
-        "id, kind, operation, payload, contact, requester, requested, expires, approver, used"
-
-    private static func storedApproval(_ row: RowReader) throws -> StoredApproval {
-        guard let kind = StoredApproval.Kind(rawValue: row.text(1)), let requester = Reference(row.text(5))
-        else {
-            throw StoreError.corrupt("approvals")
-        }
-        // What does not parse is not the same as nothing: an approval without an approver would wait for one again.
-        let contact = try row.bytesIfPresent(4).map { bytes in
-            guard let id = ContactID(bytes: bytes) else { throw StoreError.corrupt("approvals") }
-            return id
-        }
-        let approver = try row.textIfPresent(8).map { text in
-            guard let name = Reference(text) else { throw StoreError.corrupt("approvals") }
-            return name
-        }
-        return StoredApproval(
-            id: row.bytes(0), kind: kind, operation: row.bytes(2), payload: row.bytes(3), contact: contact,
-            requester: requester, requested: try row.time(6), expires: try row.time(7), approver: approver,
-            used: try row.timeIfPresent(9))
-    }
-
     func approvals(of operations: [[UInt8]]) throws -> [[UInt8]: [StoredApproval]] {
         let statement = try PreparedStatement(
             database,
             """
-            SELECT \(Self.approvalColumns) FROM approvals
+            SELECT \(StoredApproval.columns) FROM approvals
             WHERE operation = ? AND used IS NULL ORDER BY requested DESC, rowid DESC
             """)
         var found: [[UInt8]: [StoredApproval]] = [:]
         for operation in operations where found[operation] == nil {
-            let approvals = try statement.all(.bytes(operation), read: Self.storedApproval)
+            let approvals = try statement.all(.bytes(operation), read: { try StoredApproval($0) })
             if !approvals.isEmpty { found[operation] = approvals }
         }
         return found
@@ -48,32 +25,32 @@ extension SQLiteTransaction {
         try PreparedStatement(
             database,
             """
-            SELECT \(Self.approvalColumns) FROM approvals
+            SELECT \(StoredApproval.columns) FROM approvals
             WHERE operation = ? AND used IS NOT NULL ORDER BY requested DESC, rowid DESC
             """
-        ).all(.bytes(operation), read: Self.storedApproval)
+        ).all(.bytes(operation), read: { try StoredApproval($0) })
     }
 
     func approval(_ id: [UInt8]) throws -> StoredApproval? {
-        try PreparedStatement(database, "SELECT \(Self.approvalColumns) FROM approvals WHERE id = ?")
-            .first(.bytes(id), read: Self.storedApproval)
+        try PreparedStatement(database, "SELECT \(StoredApproval.columns) FROM approvals WHERE id = ?")
+            .first(.bytes(id), read: { try StoredApproval($0) })
     }
 
     func pendingApprovals(at now: Timestamp) throws -> [StoredApproval] {
         let statement = try PreparedStatement(
             database,
             """
-            SELECT \(Self.approvalColumns) FROM approvals
+            SELECT \(StoredApproval.columns) FROM approvals
             WHERE approver IS NULL AND used IS NULL AND expires > ? ORDER BY requested, rowid
             """)
-        return try statement.all(.time(now), read: Self.storedApproval)
+        return try statement.all(.time(now), read: { try StoredApproval($0) })
     }
 
     func putApprovals(_ approvals: [StoredApproval]) throws {
         let statement = try PreparedStatement(
             database,
             """
-            INSERT INTO approvals (\(Self.approvalColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO approvals (\(StoredApproval.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, operation = excluded.operation,
                 payload = excluded.payload, contact = excluded.contact, requester = excluded.requester,
                 requested = excluded.requested, expires = excluded.expires, approver = excluded.approver,
@@ -94,25 +71,17 @@ extension SQLiteTransaction {
         let statement = try PreparedStatement(
             database,
             """
-            SELECT release, purpose, client, opened, due, alerted, closed, finding FROM reviews
+            SELECT \(StoredReview.columns) FROM reviews
             \(openOnly ? "WHERE closed IS NULL" : "") ORDER BY opened, rowid
             """)
-        return try statement.all { row in
-            guard let release = ReleaseID(bytes: row.bytes(0)), let purpose = Purpose(row.text(1)),
-                let client = Reference(row.text(2))
-            else { throw StoreError.corrupt("reviews") }
-            return StoredReview(
-                release: release, purpose: purpose, client: client, opened: try row.time(3),
-                due: try row.time(4), alerted: try row.timeIfPresent(5), closed: try row.timeIfPresent(6),
-                finding: row.textIfPresent(7))
-        }
+        return try statement.all { try StoredReview($0) }
     }
 
     func putReviews(_ reviews: [StoredReview]) throws {
         let statement = try PreparedStatement(
             database,
             """
-            INSERT INTO reviews (release, purpose, client, opened, due, alerted, closed, finding)
+            INSERT INTO reviews (\(StoredReview.columns))
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (release) DO UPDATE SET purpose = excluded.purpose, client = excluded.client,
                 opened = excluded.opened, due = excluded.due, alerted = excluded.alerted,

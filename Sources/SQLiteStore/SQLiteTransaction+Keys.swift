@@ -139,52 +139,28 @@ extension SQLiteTransaction {
 
     // MARK: Jobs
 
-    private static let jobColumns = """
-        id, kind, version, is_dry_run, rate, requester, created, total, state, cursor, examined, changed, unreadable,
-        resumed, examined_before, updated
-        """
-
-    private static func storedJob(_ row: RowReader) throws -> StoredKeyJob {
-        guard let kind = StoredKeyJob.Kind(rawValue: row.text(1)), let requester = Reference(row.text(5)),
-            let state = StoredKeyJob.State(rawValue: row.text(8))
-        else { throw StoreError.corrupt("key_jobs") }
-        var job = StoredKeyJob(
-            id: row.bytes(0), kind: kind, version: try row.number(2), isDryRun: row.integer(3) != 0,
-            rate: row.isNull(4) ? nil : try row.number(4), requester: requester, created: try row.time(6),
-            total: try row.number(7))
-        job.state = state
-        job.cursor = row.bytes(9)
-        job.examined = try row.number(10)
-        job.changed = try row.number(11)
-        job.unreadable = try row.number(12)
-        job.resumed = try row.time(13)
-        job.examinedBefore = try row.number(14)
-        job.updated = try row.time(15)
-        return job
-    }
-
     func keyJob(_ id: [UInt8]) throws -> StoredKeyJob? {
-        try PreparedStatement(database, "SELECT \(Self.jobColumns) FROM key_jobs WHERE id = ?")
-            .first(.bytes(id), read: Self.storedJob)
+        try PreparedStatement(database, "SELECT \(StoredKeyJob.columns) FROM key_jobs WHERE id = ?")
+            .first(.bytes(id), read: { try StoredKeyJob($0) })
     }
 
     func keyJobs(limit: Int) throws -> [StoredKeyJob] {
         try PreparedStatement(
-            database, "SELECT \(Self.jobColumns) FROM key_jobs ORDER BY created DESC, rowid DESC LIMIT ?"
-        ).all(.integer(Int64(limit)), read: Self.storedJob)
+            database, "SELECT \(StoredKeyJob.columns) FROM key_jobs ORDER BY created DESC, rowid DESC LIMIT ?"
+        ).all(.integer(Int64(limit)), read: { try StoredKeyJob($0) })
     }
 
     func unfinishedKeyJob() throws -> StoredKeyJob? {
         try PreparedStatement(
-            database, "SELECT \(Self.jobColumns) FROM key_jobs WHERE state IN ('running', 'paused')"
-        ).first(read: Self.storedJob)
+            database, "SELECT \(StoredKeyJob.columns) FROM key_jobs WHERE state IN ('running', 'paused')"
+        ).first(read: { try StoredKeyJob($0) })
     }
 
     func putKeyJob(_ job: StoredKeyJob) throws {
         try PreparedStatement(
             database,
             """
-            INSERT INTO key_jobs (\(Self.jobColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO key_jobs (\(StoredKeyJob.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET state = excluded.state, cursor = excluded.cursor,
                 examined = excluded.examined, changed = excluded.changed, unreadable = excluded.unreadable,
                 resumed = excluded.resumed, examined_before = excluded.examined_before, updated = excluded.updated

@@ -123,34 +123,12 @@ extension SQLiteTransaction {
 
     // MARK: Releases
 
-    private static let releaseColumns = """
-        id, time, number, contact, case_reference, reference, actor, client, purpose, form, is_approach,
-        outcome_due, outcome, outcome_time, number_version
-        """
-
-    private static func storedRelease(_ row: RowReader) throws -> StoredRelease {
-        guard let id = ReleaseID(bytes: row.bytes(0)), let contact = ContactID(bytes: row.bytes(3)),
-            let client = Reference(row.text(7)), let purpose = Purpose(row.text(8)),
-            let form = ReleaseForm(rawValue: row.text(9))
-        else { throw StoreError.corrupt("releases") }
-        let outcome = try row.textIfPresent(12).map { text in
-            guard let known = ReleaseOutcome(rawValue: text) else { throw StoreError.corrupt("releases") }
-            return known
-        }
-        return StoredRelease(
-            id: id, time: try row.time(1), number: row.bytes(2), numberVersion: try row.number(14),
-            contact: contact,
-            caseReference: row.bytes(4), reference: row.bytesIfPresent(5), actor: row.bytes(6),
-            client: client, purpose: purpose, form: form, isApproach: row.integer(10) != 0,
-            outcomeDue: try row.timeIfPresent(11), outcome: outcome, outcomeTime: try row.timeIfPresent(13))
-    }
-
     func releases(_ ids: [ReleaseID]) throws -> [ReleaseID: StoredRelease] {
         let statement = try PreparedStatement(
-            database, "SELECT \(Self.releaseColumns) FROM releases WHERE id = ?")
+            database, "SELECT \(StoredRelease.columns) FROM releases WHERE id = ?")
         var found: [ReleaseID: StoredRelease] = [:]
         for id in ids where found[id] == nil {
-            found[id] = try statement.first(.bytes(id.bytes), read: Self.storedRelease)
+            found[id] = try statement.first(.bytes(id.bytes), read: { try StoredRelease($0) })
         }
         return found
     }
@@ -164,11 +142,11 @@ extension SQLiteTransaction {
             let releases: [StoredRelease]
             switch key {
             case .number(let value):
-                releases = try number.all(.bytes(value), .time(since), read: Self.storedRelease)
+                releases = try number.all(.bytes(value), .time(since), read: { try StoredRelease($0) })
             case .caseReference(let value):
-                releases = try caseReference.all(.bytes(value), .time(since), read: Self.storedRelease)
+                releases = try caseReference.all(.bytes(value), .time(since), read: { try StoredRelease($0) })
             case .reference(let value):
-                releases = try reference.all(.bytes(value), .time(since), read: Self.storedRelease)
+                releases = try reference.all(.bytes(value), .time(since), read: { try StoredRelease($0) })
             }
             if !releases.isEmpty { found[key] = releases }
         }
@@ -179,7 +157,7 @@ extension SQLiteTransaction {
         try PreparedStatement(
             database,
             """
-            SELECT \(Self.releaseColumns) FROM releases
+            SELECT \(StoredRelease.columns) FROM releases
             WHERE \(column) = ? AND time >= ? ORDER BY time, rowid
             """)
     }
@@ -188,7 +166,7 @@ extension SQLiteTransaction {
         let statement = try PreparedStatement(
             database,
             """
-            INSERT INTO releases (\(Self.releaseColumns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO releases (\(StoredRelease.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """)
         for release in releases {
             try statement.run(
@@ -246,11 +224,12 @@ extension SQLiteTransaction {
         let statement = try PreparedStatement(
             database,
             """
-            SELECT \(Self.releaseColumns) FROM releases
+            SELECT \(StoredRelease.columns) FROM releases
             WHERE outcome IS NULL AND outcome_due IS NOT NULL AND outcome_due < ?
             ORDER BY outcome_due, rowid LIMIT ?
             """)
-        return try statement.all(.time(before), .integer(Int64(max(0, limit))), read: Self.storedRelease)
+        return try statement.all(
+            .time(before), .integer(Int64(max(0, limit))), read: { try StoredRelease($0) })
     }
 
     // MARK: Counts
@@ -320,16 +299,11 @@ extension SQLiteTransaction {
     /// Forgets counts of minutes that ended before a moment, and numbers of days long over. A calendar may be up to
     /// fourteen hours beside UTC, so the two days before are kept.
     func purgeCounts(before: Timestamp) throws {
-        let minute = Self.quotient(before.seconds, 60)
-        let day = Self.quotient(before.seconds, 86_400)
-        try PreparedStatement(database, "DELETE FROM request_counts WHERE minute < ?").run(.integer(minute))
+        try PreparedStatement(database, "DELETE FROM request_counts WHERE minute < ?").run(
+            .integer(before.minutes))
         for table in ["distinct_numbers", "distinct_counts"] {
-            try PreparedStatement(database, "DELETE FROM \(table) WHERE day < ?").run(.integer(day - 2))
+            try PreparedStatement(database, "DELETE FROM \(table) WHERE day < ?").run(
+                .integer(before.days - 2))
         }
-    }
-
-    /// A quotient rounded down: before 1970 too a minute begins with its first second.
-    private static func quotient(_ seconds: Int64, _ divisor: Int64) -> Int64 {
-        seconds >= 0 ? seconds / divisor : (seconds - divisor + 1) / divisor
     }
 }

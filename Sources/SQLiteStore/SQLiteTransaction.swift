@@ -5,7 +5,6 @@ import ContactModel
 import ContactVault
 import Foundation
 import GRDB
-import StrictEncoding
 
 /// One transaction, or one snapshot when made by `read`. It never leaves the connection's queue.
 struct SQLiteTransaction: VaultTransaction {
@@ -357,24 +356,13 @@ struct SQLiteTransaction: VaultTransaction {
                 }
                 return StoredConsent(
                     contact: contact, purpose: purpose, notice: notice, evidence: row.bytes(2),
-                    recipients: try row.textIfPresent(6).map { try Self.recipients($0) },
+                    recipients: try row.textIfPresent(6).map { try StoredConsent.recipients(column: $0) },
                     given: try row.time(3), expires: try row.timeIfPresent(4),
                     withdrawn: try row.timeIfPresent(5))
             }
             if !consents.isEmpty { found[contact] = consents }
         }
         return found
-    }
-
-    /// Names with a space between them. A list of which a part does not parse is corrupt, not shorter.
-    private static func recipients(_ text: String) throws -> Set<Reference> {
-        guard !text.isEmpty else { return [] }
-        var names: Set<Reference> = []
-        for name in text.split(separator: " ", omittingEmptySubsequences: false) {
-            guard let name = Reference(String(name)) else { throw StoreError.corrupt("consents") }
-            names.insert(name)
-        }
-        return names
     }
 
     func putConsents(_ consents: [StoredConsent]) throws {
@@ -386,11 +374,10 @@ struct SQLiteTransaction: VaultTransaction {
             VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             """)
         for consent in consents {
-            let recipients = consent.recipients?.map(\.text).sorted().joined(separator: " ")
             try statement.run(
                 .bytes(consent.contact.bytes), .text(consent.purpose.text), .text(consent.notice.text),
                 .bytes(consent.evidence), .time(consent.given), .time(consent.expires),
-                .time(consent.withdrawn), .textIfPresent(recipients))
+                .time(consent.withdrawn), .textIfPresent(consent.recipientsColumn))
         }
     }
 
@@ -448,41 +435,21 @@ struct SQLiteTransaction: VaultTransaction {
 
     func entrustments(of agencies: [Reference]) throws -> [Reference: Entrustment] {
         let statement = try PreparedStatement(
-            database, "SELECT id, entrusted_from, entrusted_until, bounds FROM agencies WHERE id = ?")
+            database, "SELECT \(Entrustment.columns) FROM agencies WHERE id = ?")
         var found: [Reference: Entrustment] = [:]
         for agency in agencies where found[agency] == nil {
-            found[agency] = try statement.first(.text(agency.text)) { try Self.entrustment($0) }
+            found[agency] = try statement.first(.text(agency.text)) { try Entrustment($0) }
         }
         return found
     }
 
     func entrustments() throws -> [Entrustment] {
         try PreparedStatement(
-            database, "SELECT id, entrusted_from, entrusted_until, bounds FROM agencies ORDER BY id"
-        ).all { try Self.entrustment($0) }
-    }
-
-    private static func entrustment(_ row: RowReader) throws -> Entrustment {
-        guard let agency = Reference(row.text(0)),
-            let bounds = (try? JSONValue.parse(row.bytes(3)))?.objectValue,
-            let roles = bounds["roles"]?.words({ Role(rawValue: $0) }),
-            let purposes = bounds["purposes"]?.words({ Purpose($0) }),
-            let portfolios = bounds["portfolios"]?.words({ Reference($0) }),
-            let entrustment = Entrustment(
-                agency: agency, from: try row.time(1), until: try row.timeIfPresent(2), roles: roles,
-                purposes: purposes, portfolios: portfolios)
-        else { throw StoreError.corrupt("agencies") }
-        return entrustment
+            database, "SELECT \(Entrustment.columns) FROM agencies ORDER BY id"
+        ).all { try Entrustment($0) }
     }
 
     func putEntrustment(_ entrustment: Entrustment) throws {
-        func list(_ words: [String]) -> JSONValue { .array(words.sorted().map { .string($0) }) }
-        let bounds = JSONValue.object(
-            JSONObject([
-                ("roles", list(entrustment.roles.map(\.rawValue))),
-                ("purposes", list(entrustment.purposes.map(\.text))),
-                ("portfolios", list(entrustment.portfolios.map(\.text))),
-            ]))
         try execute(
             """
             INSERT INTO agencies VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
@@ -491,7 +458,7 @@ struct SQLiteTransaction: VaultTransaction {
             """,
             [
                 entrustment.agency.text, entrustment.from.milliseconds, entrustment.until?.milliseconds,
-                Data(bounds.canonicalBytes),
+                Data(entrustment.bounds),
             ])
     }
 
@@ -526,22 +493,12 @@ struct SQLiteTransaction: VaultTransaction {
             guard let id = Reference(row[0] as String) else { throw StoreError.corrupt("backups") }
             return StoredBackup(
                 id: id, made: try row.time(1), logSize: try row.number(2), hasKeyring: row[3],
-                needs: try (row[4] as String?).map { try Self.needs($0) },
+                needs: try (row[4] as String?).map { try StoredBackup.needs(column: $0) },
                 forgotten: try row.timeIfPresent(5))
         }
     }
 
     func putBackup(_ backup: StoredBackup) throws {
-        let needs = backup.needs.map { needs in
-            JSONValue.array(
-                needs.map { need in
-                    .array([
-                        .string(need.name), .integer(Int64(need.id)), .integer(Int64(need.version)),
-                        .integer(need.count.column),
-                    ])
-                }
-            ).canonicalText
-        }
         try execute(
             """
             INSERT INTO backups VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
@@ -549,24 +506,10 @@ struct SQLiteTransaction: VaultTransaction {
                 key_needs = excluded.key_needs, forgotten = excluded.forgotten
             """,
             [
-                backup.id.text, backup.made.milliseconds, backup.logSize.column, backup.hasKeyring, needs,
+                backup.id.text, backup.made.milliseconds, backup.logSize.column, backup.hasKeyring,
+                backup.needsColumn,
                 backup.forgotten?.milliseconds,
             ])
-    }
-
-    /// What a copy needs. One that does not parse is corrupt: it must not look like a copy that needs nothing.
-    private static func needs(_ text: String) throws -> [StoredKeyNeed] {
-        guard let list = (try? JSONValue.parse(Array(text.utf8)))?.arrayValue else {
-            throw StoreError.corrupt("backups")
-        }
-        return try list.map { need in
-            guard let need = need.arrayValue, need.count == 4, let name = need[0].stringValue,
-                let id = need[1].integerValue.flatMap({ UInt32(exactly: $0) }),
-                let version = need[2].integerValue.flatMap({ UInt32(exactly: $0) }),
-                let count = need[3].integerValue.flatMap({ UInt64(exactly: $0) })
-            else { throw StoreError.corrupt("backups") }
-            return StoredKeyNeed(name: name, id: id, version: version, count: count)
-        }
     }
 
     func putLogOrigin(_ origin: String) throws {
@@ -723,20 +666,6 @@ struct SQLiteTransaction: VaultTransaction {
             values.append(value)
         }
         return values
-    }
-}
-
-extension UInt64 {
-    /// As a column holds it. What is beyond the greatest integer of SQLite is found nowhere, and is no reason to trap.
-    var column: Int64 { Int64(clamping: self) }
-}
-
-extension JSONValue {
-    /// A list of words of one vocabulary; `nil` if it is not.
-    fileprivate func words<Word: Hashable>(_ read: (String) -> Word?) -> Set<Word>? {
-        guard let values = arrayValue else { return nil }
-        let words = values.compactMap { $0.stringValue.flatMap(read) }
-        return words.count == values.count ? Set(words) : nil
     }
 }
 

@@ -33,9 +33,7 @@ struct RootKeyRoutes {
         router.post("/operator/root-key") { request, context -> Response in
             let object = try await request.object(
                 members: ["provider", "file", "module", "token", "key", "secret"])
-            guard let settings = RootKeySettings(object),
-                let place = RootKeyPlace(rawValue: settings.provider.rawValue)
-            else { throw RequestFault.bodyMalformed }
+            guard let settings = RootKeySettings(object) else { throw RequestFault.bodyMalformed }
             var secret: SharedSecret?
             if let text = object["secret"] {
                 guard let bytes = text.stringValue.flatMap({ Base64URL.decode($0) }), !bytes.isEmpty else {
@@ -44,7 +42,9 @@ struct RootKeyRoutes {
                 secret = SharedSecret(SecretBytes(copying: bytes))
             }
             let root = try custody.open(settings, secret)
-            switch try await vault.changeRootKey(to: root, in: place, requestID: context.requestID) {
+            switch try await vault.changeRootKey(
+                to: root, by: settings.provider, requestID: context.requestID)
+            {
             case .waiting(let approval): return try .waiting(approval)
             case .done(let epoch):
                 // It is done all the same, and the operator can write it where it belongs.
@@ -64,7 +64,7 @@ extension RootKeySettings {
     /// Settings as the operator's command sends them; `nil` for any that a configuration could not have.
     fileprivate init?(_ object: JSONObject) {
         let settings: RootKeySettings
-        switch object["provider"]?.stringValue.flatMap({ Provider(rawValue: $0) }) {
+        switch object["provider"]?.stringValue.flatMap({ RootKeyProvider(rawValue: $0) }) {
         case .file:
             guard let name = object["file"]?.stringValue else { return nil }
             settings = .file(name: name)

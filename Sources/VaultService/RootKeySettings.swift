@@ -1,6 +1,7 @@
 // Which root key a vault has: the section `root_key` of `contact-vault.yaml`. It names a place and never a secret.
 
 import ConfigurationFile
+public import ContactVault
 
 /// Where the root key is. One provider is in force; none takes the place of another.
 public enum RootKeySettings: Hashable, Sendable {
@@ -14,18 +15,8 @@ public enum RootKeySettings: Hashable, Sendable {
     /// What a configuration without the section means.
     public static let standard = RootKeySettings.file(name: "root.key")
 
-    /// The providers by their names in the configuration.
-    public enum Provider: String, CaseIterable, Sendable {
-        /// A file.
-        case file
-        /// A systemd credential.
-        case credential
-        /// A PKCS#11 token.
-        case pkcs11
-    }
-
     /// The provider.
-    public var provider: Provider {
+    public var provider: RootKeyProvider {
         switch self {
         case .file: .file
         case .credential: .credential
@@ -36,7 +27,7 @@ public enum RootKeySettings: Hashable, Sendable {
     /// Reads the section.
     /// - Throws: `ConfigurationFault` naming file, line and key.
     init(_ node: ConfigurationNode) throws(ConfigurationFault) {
-        switch try node.choice("provider", of: Provider.self) {
+        switch try node.choice("provider", of: RootKeyProvider.self) {
         case .file:
             let name = try node.optionalString("file") ?? "root.key"
             guard Self.isFileName(name) else {

@@ -6,7 +6,6 @@ import ContactModel
 import ContactVault
 import EnvelopeEncryption
 import Foundation
-import PostgresStore
 import PurposePolicy
 import SQLiteStore
 import VaultCrypto
@@ -45,8 +44,8 @@ struct InitCommand: AsyncParsableCommand {
 
     @Option(
         help: "Where the root key is: file, credential or pkcs11.",
-        transform: RootKeySettings.Provider.named)
-    var rootKey: RootKeySettings.Provider = .file
+        transform: RootKeyProvider.named)
+    var rootKey: RootKeyProvider = .file
 
     @OptionGroup var token: TokenOptions
 
@@ -184,11 +183,7 @@ struct InitCommand: AsyncParsableCommand {
             place == .embedded ? configuration : configuration + "\n" + place.section,
             to: folder.configuration)
 
-        let store: any VaultStore =
-            switch place {
-            case .embedded: try SQLiteStore.open(path: folder.store, create: true)
-            case .postgres(let conninfo): try await PostgresStore.open(conninfo: conninfo)
-            }
+        let store = try await folder.openStore(create: true)
         try await Vault.create(
             in: store, keyring: keyring, issuer: issuer, policy: policy.proposal.text, file: policy.name,
             calendars: policy.proposal.calendars, instance: instance)

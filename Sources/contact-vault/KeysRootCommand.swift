@@ -60,8 +60,8 @@ struct KeysRootMigrate: AsyncParsableCommand {
 
     @Option(
         help: "Where the new root key is: file, credential or pkcs11.",
-        transform: RootKeySettings.Provider.named)
-    var to: RootKeySettings.Provider
+        transform: RootKeyProvider.named)
+    var to: RootKeyProvider
 
     @Option(
         help:

@@ -1,6 +1,7 @@
 // The root key at the terminal: where its passphrase or PIN comes from, and which provider opens it.
 
 import ArgumentParser
+import ContactVault
 import EnvelopeEncryption
 import FileStorage
 import Foundation
@@ -127,7 +128,7 @@ struct TokenOptions: ParsableArguments {
     var makeKey = false
 
     /// The settings of a provider that these options complete.
-    func settings(_ provider: RootKeySettings.Provider, file: String) throws -> RootKeySettings {
+    func settings(_ provider: RootKeyProvider, file: String) throws -> RootKeySettings {
         let settings: RootKeySettings
         switch provider {
         case .file: settings = .file(name: file)
@@ -150,10 +151,10 @@ struct TokenOptions: ParsableArguments {
     }
 }
 
-extension RootKeySettings.Provider {
+extension RootKeyProvider {
     /// Reads the option.
-    static func named(_ name: String) throws -> RootKeySettings.Provider {
-        guard let provider = RootKeySettings.Provider(rawValue: name) else {
+    static func named(_ name: String) throws -> RootKeyProvider {
+        guard let provider = RootKeyProvider(rawValue: name) else {
             throw ValidationError("use file, credential or pkcs11")
         }
         return provider

@@ -48,10 +48,11 @@ struct VaultFolder: Sendable {
     }
 
     /// Opens the store, alone among all processes.
+    /// - Parameter create: whether a file that is not there is made.
     /// - Throws: ``StoreError/locked`` when another process holds it.
-    func openStore() async throws -> any VaultStore {
+    func openStore(create: Bool = false) async throws -> any VaultStore {
         switch try loadConfiguration().store {
-        case .embedded: try SQLiteStore.open(path: store)
+        case .embedded: try SQLiteStore.open(path: store, create: create)
         case .postgres(let conninfo): try await PostgresStore.open(conninfo: conninfo)
         }
     }

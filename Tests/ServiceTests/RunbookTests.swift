@@ -111,11 +111,14 @@ private final class RunbookMachine {
         return said
     }
 
-    static func blocks(of runbook: String) throws -> [String] {
+    static func page() throws -> String {
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let text = try String(contentsOf: root.appendingPathComponent("docs/operating.md"), encoding: .utf8)
-        let marks = text.components(separatedBy: "<!-- runbook: \(runbook) -->\n```sh\n").dropFirst()
+        return try String(contentsOf: root.appendingPathComponent("docs/operating.md"), encoding: .utf8)
+    }
+
+    static func blocks(of runbook: String) throws -> [String] {
+        let marks = try page().components(separatedBy: "<!-- runbook: \(runbook) -->\n```sh\n").dropFirst()
         return marks.compactMap { $0.components(separatedBy: "```").first }
     }
 
@@ -145,11 +148,8 @@ private final class RunbookMachine {
 struct RunbookTests {
     @Test("each runbook of the page is typed by a test")
     func all() throws {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let text = try String(contentsOf: root.appendingPathComponent("docs/operating.md"), encoding: .utf8)
         let names = Set(
-            text.components(separatedBy: "<!-- runbook: ").dropFirst().compactMap {
+            try RunbookMachine.page().components(separatedBy: "<!-- runbook: ").dropFirst().compactMap {
                 $0.components(separatedBy: " -->").first
             })
         #expect(

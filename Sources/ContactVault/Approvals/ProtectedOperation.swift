@@ -23,8 +23,8 @@ public enum ProtectedOperation: Hashable, Sendable {
     case compromiseKey(KeyReference)
     /// Takes a key version into use again that was switched off.
     case enableKey(KeyReference)
-    /// Puts the keyring under another root key: the one with this check value, which is where is said.
-    case changeRoot(RootKeyPlace, keyCheckValue: [UInt8])
+    /// Puts the keyring under another root key: this provider's, with this check value.
+    case changeRoot(RootKeyProvider, keyCheckValue: [UInt8])
     /// Takes a contact's stop flag away, and its number from the stop list.
     case liftStop(ContactID)
     /// Exports what the log discloses of everybody, over this time.
@@ -112,7 +112,7 @@ public enum ProtectedOperation: Hashable, Sendable {
             guard let key = key() else { return nil }
             self = .enableKey(key)
         case .rootChange:
-            guard let place = object["place"]?.stringValue.flatMap({ RootKeyPlace(rawValue: $0) }),
+            guard let place = object["place"]?.stringValue.flatMap({ RootKeyProvider(rawValue: $0) }),
                 let value = object["key_check_value"]?.stringValue.flatMap({ Base64URL.decode($0) })
             else { return nil }
             self = .changeRoot(place, keyCheckValue: value)

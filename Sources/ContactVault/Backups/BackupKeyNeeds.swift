@@ -62,7 +62,7 @@ extension Keyring {
 extension StoredBackup {
     /// Whether it would open less without a key version, or may: one that is being made needs each that a store can need.
     package func isHolding(_ key: KeyReference) -> Bool {
-        guard forgotten == nil, [.kek, .blindIndex, .disclosure].contains(key.name) else { return false }
+        guard forgotten == nil, !KeyNeeds.subjects(of: key.name).isEmpty else { return false }
         return needs?.contains { $0.name == key.name.name && $0.id == key.id && $0.version == key.version }
             ?? true
     }

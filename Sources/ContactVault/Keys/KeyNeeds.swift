@@ -125,7 +125,7 @@ extension KeyNeeds {
     }
 
     /// What has to be counted: a gate is inside the one writer, and looks at no row that it need not.
-    fileprivate static func subjects(of name: KeyName) -> Set<StoredKeyUsage.Subject> {
+    static func subjects(of name: KeyName) -> Set<StoredKeyUsage.Subject> {
         switch name {
         case .kek: [.records]
         case .disclosure: [.disclosures]

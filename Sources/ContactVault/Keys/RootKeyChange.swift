@@ -5,8 +5,8 @@ import AccessToken
 public import ContactModel
 public import EnvelopeEncryption
 
-/// Where a root key is.
-public enum RootKeyPlace: String, CaseIterable, Sendable {
+/// Who keeps a root key, by the name in the configuration.
+public enum RootKeyProvider: String, CaseIterable, Sendable {
     /// In a file of the vault's folder.
     case file
     /// A systemd credential.
@@ -24,13 +24,13 @@ extension Vault {
     /// - Throws: ``VaultError/conflict(_:)`` with `keyring_not_stored_here`; `KeyringError` if the new root key cannot be used, and the old
     ///   one is in use then.
     public func changeRootKey(
-        to root: any RootKey, in place: RootKeyPlace, requestID: Reference
+        to root: any RootKey, by provider: RootKeyProvider, requestID: Reference
     ) async throws -> Approvable<UInt64> {
         guard let storage = keyringStorage else { throw VaultError.conflict("keyring_not_stored_here") }
         let random = random
         try await noteStoredKeys()
         if storage.rootKeyCheckValue == root.keyCheckValue { return .done(try storage.load().epoch) }
-        let operation = ProtectedOperation.changeRoot(place, keyCheckValue: root.keyCheckValue)
+        let operation = ProtectedOperation.changeRoot(provider, keyCheckValue: root.keyCheckValue)
         let outcome: Approvable<Keyring>
         do {
             outcome = try await manage(
@@ -46,7 +46,7 @@ extension Vault {
                     return .done(.waiting(try transaction.ask(for: operation, random: random)))
                 }
                 try transaction.log(.keyRoot, about: nil) { draft in
-                    draft.basis = EntryCode(place.rawValue)
+                    draft.basis = EntryCode(provider.rawValue)
                     draft.generation = stored.epoch + 1
                 }
                 let keyring = try storage.migrate(to: root)
